@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes: forking, titles, limits, dropping privileges, descriptors. */
+#ifndef SA_BASE_PROCESS_H
+#define SA_BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct sa_err;
+
+/* Keeps argv's memory for titles; call first thing in main. */
+void sa_title_init(int argc, char **argv);
+/* Process title "scale-agent: <fmt...>" as ps(1) shows it, and the short name of the main thread. */
+void sa_title_set(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* In a new child: SIGKILL when the parent dies; -1 if it is dead already. */
+int sa_die_with_parent(pid_t parent, struct sa_err **err);
+
+/* Closes every descriptor >= 3 but those in keep[n] (any order). */
+void sa_close_others(const int *keep, size_t n);
+
+/* No core, not dumpable, no new privileges. */
+int sa_harden_self(struct sa_err **err);
+
+/* Sets groups, gid and uid for good (no way back is verified). uid 0 is refused. */
+int sa_drop_privileges(uid_t uid, gid_t gid, struct sa_err **err);
+
+/* Lowers (never raises) soft and hard limit; value in the limit's own unit. */
+int sa_limit(int resource, uint64_t value, struct sa_err **err);
+
+/* pidfd of a child, close-on-exec; -1 with *err where the kernel has none. */
+int sa_pidfd_open(pid_t pid, struct sa_err **err);
+
+/* Number of bytes of the cgroup-independent address-space use: VmRSS and VmHWM of pid, in bytes. */
+int sa_memory_of(pid_t pid, uint64_t *rss, uint64_t *peak, struct sa_err **err);
+
+/* A child's exit in words: "exit 1", "killed by signal 9 (KILL)", "system call ptrace was not allowed
+ * (seccomp)" ... out is NUL-terminated within n. syscall_nr < 0 where unknown. */
+void sa_exit_text(int wait_status, int syscall_nr, char *out, size_t n);
+
+#endif

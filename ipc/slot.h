@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Status slots: one page of shared memory for each child, written by the child alone, read by the
+ * supervisor at any time. Reporting so costs no system call and no wake-up. The supervisor believes
+ * nothing in it: it copies, bounds and terminates what it reads (sa_slot_read).
+ */
+#ifndef SA_IPC_SLOT_H
+#define SA_IPC_SLOT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* X(symbol, name as shown). What an account's worker is doing. */
+#define SA_STATE_TABLE(X)                                                                          \
+    X(SA_STATE_STARTING, "starting")     /* process made, not connected yet */                     \
+    X(SA_STATE_CONNECTING, "connecting") /* cannot reach or log in to the API server */            \
+    X(SA_STATE_DISCOVERING, "discovering")                                                         \
+    X(SA_STATE_SYNCING, "syncing")     /* first lists, or differences being compared */            \
+    X(SA_STATE_STREAMING, "streaming") /* every scope in step and watched */                       \
+    X(SA_STATE_DEGRADED, "degraded")   /* streams, but some scope is forbidden or failing */       \
+    X(SA_STATE_WAITING, "waiting")     /* cluster is fine; Spinnaker is not connected */           \
+    X(SA_STATE_STANDBY, "standby")     /* another agent streams this account */                    \
+    X(SA_STATE_PAUSED, "paused")       /* set by the supervisor: by scale-agentctl pause */        \
+    X(SA_STATE_BACKOFF, "backoff")     /* set by the supervisor: waits to be restarted */          \
+    X(SA_STATE_FAILED, "failed")       /* set by the supervisor: restarted too often */            \
+    X(SA_STATE_STOPPING, "stopping")
+enum sa_state {
+#define X(sym, name) sym,
+    SA_STATE_TABLE(X)
+#undef X
+    SA_STATE_COUNT
+};
+const char *sa_state_name(enum sa_state s); /* "unknown" past the table */
+
+/* X(field, kind, unit-bearing metric name, help). Counters and gauges of a worker or the uplink; the
+ * exporter, `status -o json` and the documentation are made from this table. All uint64_t. */
+#define SA_COUNTER_TABLE(X)                                                                        \
+    X(watches, gauge, "watches", "watches open on the API server")                                 \
+    X(scopes, gauge, "scopes", "resources (by namespace where so configured) that are followed")   \
+    X(scopes_in_step, gauge, "scopes_in_step", "scopes whose cache is known to be equal")          \
+    X(objects, gauge, "objects", "objects known")                                                  \
+    X(dirty, gauge, "dirty_keys", "objects whose latest state is still to be sent")                \
+    X(unacked, gauge, "unacknowledged_deltas", "deltas sent and not acknowledged yet")             \
+    X(credit, gauge, "credit_bytes", "bytes that may still be sent before the next grant")         \
+    X(events, counter, "events_total", "watch events received")                                    \
+    X(deltas, counter, "deltas_total", "deltas sent")                                              \
+    X(delta_bytes, counter, "delta_bytes_total", "bytes of delta messages sent")                   \
+    X(messages, counter, "messages_total", "messages sent")                                        \
+    X(lists, counter, "lists_total", "lists completed")                                            \
+    X(relists, counter, "relists_total", "lists after a watch could not be resumed")               \
+    X(list_objects, counter, "list_objects_total", "objects read by lists")                        \
+    X(requests, counter, "requests_total", "requests to the API server")                           \
+    X(request_errors, counter, "request_errors_total", "requests that failed")                     \
+    X(snapshots, counter, "snapshots_total", "comparisons by pages begun")                         \
+    X(wants, counter, "wanted_objects_total", "objects that the other side asked for")             \
+    X(epoch, gauge, "epoch", "present epoch of the account")                                       \
+    X(lag_us, gauge, "lag_microseconds", "age of the last event when it was sent on")              \
+    X(connected, gauge, "connected", "1 while connected to the other side")                        \
+    X(connections, counter, "connections_total", "connections made")                               \
+    X(disconnections, counter, "disconnections_total", "connections that ended")                   \
+    X(bytes_received, counter, "received_bytes_total", "bytes received from the other side")
+
+#define SA_SLOT_TEXT 256
+
+struct sa_slot {
+    uint64_t heartbeat_ns; /* sa_mono_ns() of the last turn of the child's loop */
+    uint32_t state;        /* enum sa_state */
+    int32_t seccomp_nr;    /* system call that seccomp ended the child for, plus 1; 0 none */
+    uint32_t sandbox;      /* bits: SA_SLOT_... */
+    uint32_t landlock_abi;
+#define X(field, kind, name, help) uint64_t field;
+    SA_COUNTER_TABLE(X)
+#undef X
+    char version[32];               /* of the API server, "v1.36.3", or of the plugin */
+    char cluster[64];               /* kube-system's uid, or "" */
+    char server[128];               /* host and port */
+    char last_error[SA_SLOT_TEXT];  /* plain words, no secret; "" none */
+    uint64_t last_error_ns;         /* sa_mono_ns() */
+    char sandbox_lacks[160];
+};
+#define SA_SLOT_NNP      1u
+#define SA_SLOT_UID      2u
+#define SA_SLOT_LANDLOCK 4u
+#define SA_SLOT_TCP      8u
+#define SA_SLOT_SECCOMP  16u
+
+/* A slot in a page of its own, shared with children forked later; NULL with *err. */
+struct sa_slot *sa_slot_new(struct sa_err **err);
+void sa_slot_free(struct sa_slot *s);
+/* Copies *s to *out with strings terminated, control characters replaced, numbers as they are. */
+void sa_slot_read(const struct sa_slot *s, struct sa_slot *out);
+/* For the child: bounded copies into the text fields; the time is set for last_error. */
+void sa_slot_set_text(char *field, size_t size, const char *text);
+void sa_slot_error(struct sa_slot *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where deltas go. A sink plays the other side of the protocol (proto/PROTOCOL.md) to the accounts: the
+ * gRPC sink relays it to the plugin, the SQLite sink is an embedded other side with its own tables, the
+ * JSONL sink accepts everything and keeps nothing. All calls and callbacks are in the uplink's loop.
+ */
+#ifndef SA_UPLINK_SINK_H
+#define SA_UPLINK_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "config/settings.h"
+
+struct sa_sink;
+
+struct sa_sink_account {
+    uint32_t handle; /* > 0; the account's index + 1 */
+    const char *name;
+};
+
+/* What a sink tells the uplink. */
+struct sa_sink_events {
+    void (*up)(void *arg); /* accounts may open */
+    void (*down)(void *arg, const struct sa_err *why);
+    /* An encoded scaleagent.v1.AccountReply for one account; borrowed. */
+    void (*reply)(void *arg, uint32_t handle, const void *p, size_t n);
+};
+
+struct sa_sink_ops {
+    const char *name;
+    int (*open)(struct sa_loop *l, const struct sa_settings *s, const char *instance16,
+                const struct sa_sink_events *ev, void *arg, struct sa_sink **out, struct sa_err **err);
+    /* The complete list, at first and after each change; names are borrowed for the call. */
+    void (*accounts)(struct sa_sink *s, const struct sa_sink_account *v, size_t n);
+    /* An encoded scaleagent.v1.AccountMessage as the worker made it; borrowed. Its sender is known to be
+     * the account's worker; nothing in it is believed beyond that. -1: the message is malformed and
+     * the worker is to be cut off. */
+    int (*message)(struct sa_sink *s, uint32_t handle, const void *p, size_t n, uint32_t events,
+                   struct sa_err **err);
+    void (*account_gone)(struct sa_sink *s, uint32_t handle, const char *reason);
+    /* Sends or commits what is left, waiting at most ms milliseconds; then frees s. */
+    void (*close)(struct sa_sink *s, unsigned ms);
+};
+
+extern const struct sa_sink_ops sa_sink_sqlite, sa_sink_jsonl, sa_sink_grpc;
+
+#endif
