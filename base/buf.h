@@ -29,9 +29,13 @@ int sa_buf_addf(struct sa_buf *b, const char *fmt, ...) __attribute__((format(pr
 int sa_buf_addv(struct sa_buf *b, const char *fmt, va_list ap);
 /* Appends s as a JSON string with its quotes, by RFC 8259; invalid UTF-8 becomes U+FFFD. */
 int sa_buf_add_json(struct sa_buf *b, const char *s);
+/* Length in bytes (1 to 4) of the well-formed UTF-8 character at s (RFC 3629); 0 at the end of the
+ * string or where the bytes are no such character. */
+size_t sa_utf8_length(const char *s);
 /* Removes the first n bytes (n <= len). */
 void sa_buf_drop(struct sa_buf *b, size_t n);
-/* Overwrites the content (for what was secret) and resets. */
+/* Overwrites the content (for what was secret) and resets. Growing may leave copies in freed
+ * memory: reserve what a secret needs before it is added. */
 void sa_buf_wipe(struct sa_buf *b);
 
 #endif

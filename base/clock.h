@@ -10,12 +10,13 @@
 #define SA_NS_PER_MS UINT64_C(1000000)
 #define SA_NS_PER_S  UINT64_C(1000000000)
 
-uint64_t sa_mono_ns(void);  /* CLOCK_MONOTONIC */
-int64_t sa_real_us(void);   /* microseconds since the epoch, CLOCK_REALTIME */
+uint64_t sa_mono_ns(void); /* CLOCK_MONOTONIC */
+int64_t sa_real_us(void);  /* microseconds since the epoch, CLOCK_REALTIME */
 /* Uniform random in [0, bound); 0 if bound is 0. From the kernel's generator. */
 uint64_t sa_random(uint64_t bound);
 
-/* Exponential backoff with jitter, as gRPC's: delay(n) = min(base * multiplier^n, max) * (1 +- jitter). */
+/* Exponential backoff with jitter, as gRPC's: delay(n) = min(base * multiplier^n, max) * (1 +-
+ * jitter). */
 struct sa_backoff {
     uint64_t base_ns, max_ns;
     double multiplier, jitter; /* jitter in [0, 1) */

@@ -49,7 +49,8 @@ const char *sa_code_name(enum sa_code code);
 int sa_err_set(struct sa_err **err, enum sa_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for a failed system call: ": " and the text of errnum are appended. Always returns -1. */
+/* The same for a failed system call: ": " and the text of errnum are appended. Always returns -1.
+ */
 int sa_err_sys(struct sa_err **err, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -64,7 +65,7 @@ void sa_err_free(struct sa_err **err);
 
 /* SA_CLEANUP(f) T *v = NULL;  calls f(&v) when v leaves scope: one exit path. */
 #define SA_CLEANUP(f) __attribute__((cleanup(f)))
-void sa_freep(void *pp);   /* free(*pp), *pp = NULL */
-void sa_closep(int *fd);   /* close(*fd) if >= 0, *fd = -1 */
+void sa_freep(void *pp); /* free(*pp), *pp = NULL */
+void sa_closep(int *fd); /* close(*fd) if >= 0, *fd = -1 */
 
 #endif

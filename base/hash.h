@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* BLAKE2b with 16 bytes of output (RFC 7693): the digest of an object, part of the wire protocol. */
+/* BLAKE2b with 16 bytes of output (RFC 7693): the digest of an object, part of the wire protocol.
+ */
 #define SA_DIGEST_SIZE 16
 struct sa_digest {
     uint8_t b[SA_DIGEST_SIZE];
@@ -35,10 +36,11 @@ struct sa_hash128 {
 };
 struct sa_hash128 sa_hash128(const void *p, size_t n);
 
-/* Keyed BLAKE2b-256 of a file's or setting's bytes, to tell change from no change without giving the
- * content away. key is 32 bytes. */
+/* Keyed BLAKE2b-256 of a file's or setting's bytes, to tell change from no change without giving
+ * the content away. key is 32 bytes. */
 #define SA_FINGERPRINT_SIZE 32
-void sa_fingerprint(const uint8_t key[32], const void *p, size_t n, uint8_t out[SA_FINGERPRINT_SIZE]);
+void sa_fingerprint(const uint8_t key[32], const void *p, size_t n,
+                    uint8_t out[SA_FINGERPRINT_SIZE]);
 
 void sa_hex(const void *p, size_t n, char *out); /* 2n + 1 bytes */
 void sa_random_bytes(void *p, size_t n);

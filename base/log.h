@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Logging. A process has one logger. By default it writes to stderr; a child of the supervisor sends
- * its records up its control channel instead (ipc/control.h sets the sink), and the supervisor, which
- * knows which child spoke, adds role and account and is the only writer. Never log a secret.
+ * Logging. A process has one logger. By default it writes to stderr; a child of the supervisor
+ * sends its records up its control channel instead (ipc/control.h sets the sink), and the
+ * supervisor, which knows which child spoke, adds role and account and is the only writer. Never
+ * log a secret. All calls are made by the thread of the loop.
+ *
+ * Text is logfmt: time=... level=info role=worker account=prod-eu-1 msg="..." key=value. What is
+ * not a plain word is quoted and escaped as in JSON, so that no text from outside can forge a line.
  */
 #ifndef SA_BASE_LOG_H
 #define SA_BASE_LOG_H
@@ -31,14 +35,14 @@ struct sa_record {
 typedef void sa_log_sink(void *arg, const struct sa_record *rec);
 
 struct sa_log_options {
-    bool json;       /* one JSON object a line instead of text */
-    bool local_time; /* else UTC */
-    bool journald;   /* prefix "<N>" of sd-daemon(3) on stderr lines */
-    bool multi;      /* with file: stderr as well */
+    bool json;        /* one JSON object a line instead of text */
+    bool local_time;  /* else UTC */
+    bool journald;    /* prefix "<N>" of sd-daemon(3) on stderr lines */
+    bool multi;       /* with file: stderr as well */
     const char *file; /* NULL: stderr only */
     size_t max_size;  /* bytes after which the file is rotated, 0 never */
     unsigned max_backups, max_age_days;
-    bool compress; /* rotated files through gzip(1)-compatible zlib is not a dependency: see log.c */
+    bool compress;                 /* rotated files, as gzip(1) does */
     const struct sa_field *fields; /* added to each record; copied */
     size_t n_fields;
 };

@@ -30,13 +30,14 @@ void sa_loop_fd_remove(struct sa_loop *l, int fd);
 /* Timers: intrusive, zero-initialised by the owner, who keeps them alive while armed. */
 typedef void sa_timer_cb(void *arg);
 struct sa_timer {
-    uint64_t due_ns;  /* by sa_mono_ns(), 0 while not armed */
-    uint32_t index;   /* private: place in the heap */
+    uint64_t due_ns; /* by sa_mono_ns(), 0 while not armed */
+    uint32_t index;  /* private: place in the heap */
     sa_timer_cb *cb;
     void *arg;
 };
 /* Arms (or re-arms) t to fire once in delay_ns. Returns 0, or -1 for lack of memory. */
-int sa_timer_set(struct sa_loop *l, struct sa_timer *t, uint64_t delay_ns, sa_timer_cb *cb, void *arg);
+int sa_timer_set(struct sa_loop *l, struct sa_timer *t, uint64_t delay_ns, sa_timer_cb *cb,
+                 void *arg);
 void sa_timer_cancel(struct sa_loop *l, struct sa_timer *t);
 bool sa_timer_armed(const struct sa_timer *t);
 

@@ -12,13 +12,19 @@ struct sa_err;
 
 /* Keeps argv's memory for titles; call first thing in main. */
 void sa_title_init(int argc, char **argv);
-/* Process title "scale-agent: <fmt...>" as ps(1) shows it, and the short name of the main thread. */
+/* Process title "scale-agent: <fmt...>" as ps(1) shows it, and the short name of the main thread.
+ */
 void sa_title_set(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* In a new child: SIGKILL when the parent dies; -1 if it is dead already. */
 int sa_die_with_parent(pid_t parent, struct sa_err **err);
 
-/* Closes every descriptor >= 3 but those in keep[n] (any order). */
+/* In a new child: every signal has its default action again and none is blocked, but for SIGPIPE,
+ * which is ignored (a broken connection is an error code). Before exec, set SIGPIPE to its default.
+ */
+void sa_signals_reset(void);
+
+/* Closes every descriptor >= 3 but those in keep[n] (any order, at most 64). */
 void sa_close_others(const int *keep, size_t n);
 
 /* No core, not dumpable, no new privileges. */
@@ -33,11 +39,11 @@ int sa_limit(int resource, uint64_t value, struct sa_err **err);
 /* pidfd of a child, close-on-exec; -1 with *err where the kernel has none. */
 int sa_pidfd_open(pid_t pid, struct sa_err **err);
 
-/* Number of bytes of the cgroup-independent address-space use: VmRSS and VmHWM of pid, in bytes. */
+/* VmRSS and VmHWM of pid, in bytes. */
 int sa_memory_of(pid_t pid, uint64_t *rss, uint64_t *peak, struct sa_err **err);
 
-/* A child's exit in words: "exit 1", "killed by signal 9 (KILL)", "system call ptrace was not allowed
- * (seccomp)" ... out is NUL-terminated within n. syscall_nr < 0 where unknown. */
+/* A child's exit in words: "exit 1", "killed by signal 9 (KILL)", "system call ptrace was not
+ * allowed (seccomp)" ... out is NUL-terminated within n. syscall_nr < 0 where unknown. */
 void sa_exit_text(int wait_status, int syscall_nr, char *out, size_t n);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * The sandbox of a child, in the order of the design: no_new_privs and not dumpable; uid; limits;
  * Landlock (which binds the calling thread and those it makes); then the child starts nng and curl;
- * then seccomp on every thread (TSYNC). One file a mechanism: sandbox_landlock.c, sandbox_seccomp.c.
- * What the kernel lacks is listed in the report; with required set, a lack is an error.
+ * then seccomp on every thread (TSYNC). One file a mechanism: sandbox_landlock.c,
+ * sandbox_seccomp.c. What the kernel lacks is listed in the report; with required set, a lack is an
+ * error.
  */
 #ifndef SA_BASE_SANDBOX_H
 #define SA_BASE_SANDBOX_H
@@ -50,18 +51,19 @@ struct sa_sandbox {
 /* What is in force, for the log and `status`. */
 struct sa_sandbox_report {
     bool no_new_privs, uid_dropped, landlock, landlock_tcp, seccomp;
-    int landlock_abi;  /* 0: none */
-    char lacks[160];   /* "landlock (kernel too old), ..." or "" */
+    int landlock_abi; /* 0: none */
+    char lacks[160];  /* "landlock (kernel too old), ..." or "" */
 };
 
 /* First step, before any thread: everything but seccomp. */
-int sa_sandbox_enter(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err);
-/* Second step, when all long-lived threads run: seccomp with TSYNC, deny by default with kill. Checks
- * by /proc/self/task that each thread is confined. */
+int sa_sandbox_enter(const struct sa_sandbox *s, struct sa_sandbox_report *rep,
+                     struct sa_err **err);
+/* Second step, when all long-lived threads run: seccomp with TSYNC, deny by default with kill.
+ * Checks by /proc/self/task that each thread is confined. */
 int sa_sandbox_seal(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err);
 
-/* The system call that seccomp killed pid for, from the kernel's audit line if the process left it in
- * its status slot; see ipc/slot.h. Name by libseccomp, or "nr N". */
+/* The system call that seccomp killed pid for, from the kernel's audit line if the process left it
+ * in its status slot; see ipc/slot.h. Name by libseccomp, or "nr N". */
 void sa_syscall_name(int nr, char *out, size_t n);
 
 #endif
