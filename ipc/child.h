@@ -13,20 +13,20 @@
 struct sa_slot;
 
 struct sa_child_args {
-    int control_fd;        /* the child's end of the control channel */
-    struct sa_slot *slot;  /* shared page */
-    uid_t uid;             /* to become; 0: stay as is (the daemon was not started as root) */
+    int control_fd;       /* the child's end of the control channel */
+    struct sa_slot *slot; /* shared page */
+    uid_t uid;            /* to become; 0: stay as is (the daemon was not started as root) */
     gid_t gid;
-    const char *account;   /* worker and helper: its name; else NULL */
-    uint32_t index;        /* worker: its number, which names its ipc socket */
-    const uint8_t *key;    /* worker: 32 bytes that bind it to its account at the uplink */
-    const char *settings;  /* JSON of this child's effective settings without secrets (config/) */
-    const uint8_t *fingerprint_key; /* 32 bytes for sa_fingerprint() of credential files */
-    const char *runtime_dir; /* "/run/scale-agent" */
-    const char *state_dir;   /* "/var/lib/scale-agent" */
-    const char *const *config_files; /* NULL-terminated, as read; for a child with secrets of its own
-                                        in them (the uplink) */
-    int helper_fd;         /* worker: socket to its credential helper, helper: to its worker; or -1 */
+    const char *account;  /* worker and helper: its name; else NULL */
+    uint32_t index;       /* worker: its number, which names its ipc socket */
+    const uint8_t *key;   /* worker: 32 bytes that bind it to its account at the uplink */
+    const char *settings; /* JSON of this child's effective settings without secrets (config/) */
+    const uint8_t *fingerprint_key;  /* 32 bytes for sa_fingerprint() of credential files */
+    const char *runtime_dir;         /* "/run/scale-agent" */
+    const char *state_dir;           /* "/var/lib/scale-agent" */
+    const char *const *config_files; /* NULL-terminated, as read; for a child with secrets of its
+                                        own in them (the uplink) */
+    int helper_fd; /* worker: socket to its credential helper, helper: to its worker; or -1 */
 };
 
 typedef int sa_child_main(const struct sa_child_args *args);
@@ -36,8 +36,8 @@ struct sa_child_mains {
 };
 
 /* Exit codes of children, beyond 0. */
-#define SA_EXIT_FAILED  1 /* said why by SA_CTL_FATAL; try again with backoff */
-#define SA_EXIT_CONFIG  2 /* wrong until the configuration changes; still tried again slowly */
-#define SA_EXIT_MEMORY  3 /* memory limit reached */
+#define SA_EXIT_FAILED 1 /* said why by SA_CTL_FATAL; try again with backoff */
+#define SA_EXIT_CONFIG 2 /* wrong until the configuration changes; still tried again slowly */
+#define SA_EXIT_MEMORY 3 /* memory limit reached */
 
 #endif

@@ -20,24 +20,24 @@
 /* X(symbol, direction, fields) d: to the child, u: to the supervisor. */
 #define SA_CTL_TABLE(X)                                                                            \
     /* any child */                                                                                \
-    X(SA_CTL_STOP, d, "")               /* finish in order, then exit 0 */                         \
+    X(SA_CTL_STOP, d, "") /* finish in order, then exit 0 */                                       \
     X(SA_CTL_LOG_LEVEL, d, "u8 level")                                                             \
     X(SA_CTL_LOG, u, "u8 level, str msg, u32 n, n * (str key, str value)")                         \
-    X(SA_CTL_READY, u, "")              /* sandboxed and working */                                \
+    X(SA_CTL_READY, u, "")                  /* sandboxed and working */                            \
     X(SA_CTL_FATAL, u, "u32 code, str msg") /* why it will exit */                                 \
     /* worker */                                                                                   \
     X(SA_CTL_FILES, u, "u32 n, n * (str path, 32 bytes fingerprint, u8 rereads)")                  \
-    X(SA_CTL_RECONNECT, d, "")          /* drop connections to the API server and list anew */     \
+    X(SA_CTL_RECONNECT, d, "") /* drop connections to the API server and list anew */              \
     /* credential helper (through the worker's supervisor) */                                      \
-    X(SA_CTL_EXEC_WANT, u, "")          /* asks for one of the bounded places to run a program */  \
+    X(SA_CTL_EXEC_WANT, u, "") /* asks for one of the bounded places to run a program */           \
     X(SA_CTL_EXEC_GRANT, d, "")                                                                    \
     X(SA_CTL_EXEC_DONE, u, "")                                                                     \
     /* uplink */                                                                                   \
     X(SA_CTL_ACCOUNT_ADD, d, "u32 index, str name, 32 bytes key")                                  \
-    X(SA_CTL_ACCOUNT_KEY, d, "u32 index, 32 bytes key")   /* the worker was restarted */           \
-    X(SA_CTL_ACCOUNT_REMOVE, d, "u32 index")              /* gone for good: retract its rows */    \
-    X(SA_CTL_ACCOUNTS_COMPLETE, d, "")  /* what was added so far is the whole list */              \
-    X(SA_CTL_FORGERY, u, "u32 index, u32 pid")            /* a wrong key came on this socket */    \
+    X(SA_CTL_ACCOUNT_KEY, d, "u32 index, 32 bytes key") /* the worker was restarted */             \
+    X(SA_CTL_ACCOUNT_REMOVE, d, "u32 index")            /* gone for good: retract its rows */      \
+    X(SA_CTL_ACCOUNTS_COMPLETE, d, "")         /* what was added so far is the whole list */       \
+    X(SA_CTL_FORGERY, u, "u32 index, u32 pid") /* a wrong key came on this socket */               \
     /* exporter */                                                                                 \
     X(SA_CTL_STATUS_WANT, u, "u32 id")                                                             \
     X(SA_CTL_STATUS, d, "u32 id, u8 last, bytes json part")
@@ -63,13 +63,16 @@ typedef void sa_ctl_end_cb(void *arg, const struct sa_err *reason);
 /* Takes fd over. Messages are dispatched by the loop. */
 struct sa_ctl *sa_ctl_new(struct sa_loop *l, int fd, sa_ctl_cb *on_msg, sa_ctl_end_cb *on_end,
                           void *arg, struct sa_err **err);
-void sa_ctl_free(struct sa_ctl *c);
+void sa_ctl_free(struct sa_ctl *c); /* closes the descriptor; also from inside a callback */
 int sa_ctl_fd(const struct sa_ctl *c);
-/* Sends type and body (may be NULL). What the socket can't take at once is queued up to 4 MB; past
- * that the message is refused with SA_ELIMIT (log records are dropped and counted instead). */
+/* Sends type and body (may be NULL). Never calls on_end: a broken channel is reported by the loop.
+ * What the socket can't take at once is queued up to 4 MB; past that the message is refused with
+ * SA_ELIMIT (log records are dropped and counted instead). */
 int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err);
 /* For a child before it has a loop, and on its way out: waits until sent. */
 int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_err **err);
+/* For an orderly exit: waits at most ms milliseconds until what is queued is sent. */
+int sa_ctl_drain(struct sa_ctl *c, unsigned ms, struct sa_err **err);
 /* Makes c (or plain fd) the sink of this process's log. */
 void sa_ctl_log_sink(struct sa_ctl *c);
 void sa_ctl_log_sink_fd(int fd);

@@ -5,9 +5,10 @@
  *
  * A message is a frame header and a payload:
  *     u8 kind | u8 flags (0) | u16 0 | u32 events | u64 oldest_ns | payload
- * events counts deltas in the payload, oldest_ns is sa_mono_ns() when the oldest was read from the API
- * server (0 if none). The first message from the worker is HELLO with the key that the supervisor gave
- * to both; nothing else is accepted before it, and a second or wrong one closes the pipe.
+ * events counts deltas in the payload, oldest_ns is sa_mono_ns() when the oldest was read from the
+ * API server (0 if none). The first message from the worker is HELLO with the key that the
+ * supervisor gave to both; nothing else is accepted before it, and a second or wrong one closes the
+ * pipe.
  */
 #ifndef SA_IPC_DATA_H
 #define SA_IPC_DATA_H
@@ -18,14 +19,14 @@
 #include "base/err.h"
 
 #define SA_DATA_HEADER 16u
-#define SA_DATA_MAX (512u * 1024u) /* bytes of one message; payloads stay below 256 KB */
+#define SA_DATA_MAX    (512u * 1024u) /* bytes of one message; payloads stay below 256 KB */
 
 enum sa_data_kind {
-    SA_DATA_HELLO = 1,   /* w->u: 32 bytes key */
-    SA_DATA_ACCOUNT,     /* w->u: a scaleagent.v1.AccountMessage, relayed without being parsed */
-    SA_DATA_UP,          /* u->w: the stream to the other side is up; send AccountOpen */
-    SA_DATA_DOWN,        /* u->w: it is down; what was not acknowledged is dirty */
-    SA_DATA_REPLY,       /* u->w: a scaleagent.v1.AccountReply */
+    SA_DATA_HELLO = 1, /* w->u: 32 bytes key */
+    SA_DATA_ACCOUNT,   /* w->u: a scaleagent.v1.AccountMessage, relayed without being parsed */
+    SA_DATA_UP,        /* u->w: the stream to the other side is up; send AccountOpen */
+    SA_DATA_DOWN,      /* u->w: it is down; what was not acknowledged is dirty */
+    SA_DATA_REPLY,     /* u->w: a scaleagent.v1.AccountReply */
 };
 
 struct sa_data_header {
@@ -36,7 +37,7 @@ struct sa_data_header {
 void sa_data_put_header(uint8_t out[SA_DATA_HEADER], const struct sa_data_header *h);
 /* -1 if n is too short or a reserved byte is not 0 or the kind is unknown. */
 int sa_data_get_header(const void *p, size_t n, struct sa_data_header *h, struct sa_err **err);
-/* "ipc://DIR/data/INDEX" */
+/* "ipc://DIR/data/INDEX"; -1 if it does not fit. A Unix socket path has at most 107 bytes. */
 int sa_data_url(char *out, size_t n, const char *runtime_dir, uint32_t index);
 
 #endif

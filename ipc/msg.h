@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How numbers and strings are put into the messages of the control channel and the frames of the data
- * channel: little-endian, strings and byte strings with a 32-bit length before them. A reader that has
- * met an error stays in error and returns zeros, so a whole message is read first and checked once.
+ * How numbers and strings are put into the messages of the control channel and the frames of the
+ * data channel: little-endian, strings and byte strings with a 32-bit length before them. A reader
+ * that has met an error stays in error and returns zeros, so a whole message is read first and
+ * checked once.
  */
 #ifndef SA_IPC_MSG_H
 #define SA_IPC_MSG_H
@@ -21,6 +22,8 @@ void sa_rd_init(struct sa_rd *r, const void *p, size_t n);
 uint8_t sa_rd_u8(struct sa_rd *r);
 uint32_t sa_rd_u32(struct sa_rd *r);
 uint64_t sa_rd_u64(struct sa_rd *r);
+/* n bytes without a length before them ("32 bytes key"): points into the message; NULL on error. */
+const uint8_t *sa_rd_raw(struct sa_rd *r, size_t n);
 /* Byte string: points into the message; NULL and 0 on error. */
 const uint8_t *sa_rd_bytes(struct sa_rd *r, size_t *n);
 /* String of at most max - 1 bytes, copied and terminated; no NUL inside is accepted. */

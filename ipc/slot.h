@@ -30,12 +30,12 @@ enum sa_state {
 #define X(sym, name) sym,
     SA_STATE_TABLE(X)
 #undef X
-    SA_STATE_COUNT
+        SA_STATE_COUNT
 };
 const char *sa_state_name(enum sa_state s); /* "unknown" past the table */
 
-/* X(field, kind, unit-bearing metric name, help). Counters and gauges of a worker or the uplink; the
- * exporter, `status -o json` and the documentation are made from this table. All uint64_t. */
+/* X(field, kind, unit-bearing metric name, help). Counters and gauges of a worker or the uplink;
+ * the exporter, `status -o json` and the documentation are made from this table. All uint64_t. */
 #define SA_COUNTER_TABLE(X)                                                                        \
     X(watches, gauge, "watches", "watches open on the API server")                                 \
     X(scopes, gauge, "scopes", "resources (by namespace where so configured) that are followed")   \
@@ -73,11 +73,11 @@ struct sa_slot {
 #define X(field, kind, name, help) uint64_t field;
     SA_COUNTER_TABLE(X)
 #undef X
-    char version[32];               /* of the API server, "v1.36.3", or of the plugin */
-    char cluster[64];               /* kube-system's uid, or "" */
-    char server[128];               /* host and port */
-    char last_error[SA_SLOT_TEXT];  /* plain words, no secret; "" none */
-    uint64_t last_error_ns;         /* sa_mono_ns() */
+    char version[32];              /* of the API server, "v1.36.3", or of the plugin */
+    char cluster[64];              /* kube-system's uid, or "" */
+    char server[128];              /* host and port */
+    char last_error[SA_SLOT_TEXT]; /* plain words, no secret; "" none */
+    uint64_t last_error_ns;        /* sa_mono_ns() */
     char sandbox_lacks[160];
 };
 #define SA_SLOT_NNP      1u

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define QUEUE_MAX (4u * 1024u * 1024u)
+/* Messages handled before other descriptors get their turn. */
+#define MESSAGES_A_TURN 64
+/* The kernel's default of 208 KB for both directions leaves no room for one largest message and its
+ * bookkeeping; asking for more than net.core.wmem_max is cut to that in silence. */
+#define SOCKET_BUFFER (512 * 1024)
+/* Longest that a child on its way out waits for a supervisor that doesn't read. */
+#define SEND_NOW_MS 2000
+
+/* One message that the socket would not take. */
+struct queued {
+    struct queued *next;
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct sa_ctl {
+    struct sa_loop *loop;
+    int fd;
+    sa_ctl_cb *on_msg;
+    sa_ctl_end_cb *on_end;
+    void *arg;
+    bool log_sink; /* records of this process's log go here */
+    bool dead;     /* the end was reported; nothing is sent or received any more */
+    bool in_call;  /* a callback runs: freeing waits for it */
+    bool free_me;
+    struct queued *first, **last;
+    size_t queued_bytes;
+    uint64_t logs_dropped;
+    uint8_t *in; /* SA_CTL_MAX + 1 bytes: one more shows a message that is too long */
+};
+
+const char *sa_ctl_name(uint8_t type)
+{
+    switch ((enum sa_ctl_type)type) {
+    case SA_CTL_NONE:
+        break;
+#define X(sym, dir, fields)                                                                        \
+    case sym:                                                                                      \
+        return #sym;
+        SA_CTL_TABLE(X)
+#undef X
+    }
+    return "unknown";
+}
+
+int sa_ctl_pair(int fds[2], struct sa_err **err)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+        return sa_err_sys(err, errno, "control channel: socketpair");
+    }
+    for (int i = 0; i < 2; i++) {
+        int size = SOCKET_BUFFER;
+        /* By force where root allows it; else as much as the system's limit gives. */
+        if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0) {
+            setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        }
+    }
+    return 0;
+}
+
+/* Reports the end once. reason is taken over. */
+static void end_channel(struct sa_ctl *c, struct sa_err *reason)
+{
+    if (!c->dead) {
+        c->dead = true;
+        sa_loop_fd_remove(c->loop, c->fd);
+        if (c->on_end != NULL) {
+            c->on_end(c->arg, reason);
+        }
+    }
+    sa_err_free(&reason);
+}
+
+static bool would_block(int e)
+{
+    return e == EAGAIN || e == EWOULDBLOCK || e == EINTR || e == ENOBUFS;
+}
+
+static bool other_side_gone(int e)
+{
+    return e == EPIPE || e == ECONNRESET || e == ENOTCONN;
+}
+
+/* Sends one datagram; never a signal. Returns as sendmsg does. */
+static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n)
+{
+    struct iovec v[2] = {{&type, 1}, {(void *)(uintptr_t)body, n}};
+    struct msghdr m = {.msg_iov = v, .msg_iovlen = n > 0 ? 2 : 1};
+    return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void flush_queue(struct sa_ctl *c)
+{
+    while (c->first != NULL && !c->dead) {
+        struct queued *q = c->first;
+        if (send_parts(c->fd, q->bytes[0], q->bytes + 1, q->len - 1) < 0) {
+            int e = errno;
+            if (would_block(e)) {
+                return;
+            }
+            struct sa_err *why = NULL;
+            if (!other_side_gone(e)) {
+                sa_err_sys(&why, e, "control channel: send");
+            }
+            end_channel(c, why);
+            return;
+        }
+        c->first = q->next;
+        if (c->first == NULL) {
+            c->last = &c->first;
+        }
+        c->queued_bytes -= q->len;
+        free(q);
+    }
+}
+
+/* One message. Returns false when there is none left or the channel ended. */
+static bool receive_one(struct sa_ctl *c)
+{
+    struct sa_err *why = NULL;
+    ssize_t n = recv(c->fd, c->in, SA_CTL_MAX + 1, MSG_DONTWAIT);
+    if (n < 0 && errno == ECONNRESET) {
+        /* The other side closed with messages of ours unread. Linux says so once, before what it
+         * sent is read: its last words are still there. */
+        n = recv(c->fd, c->in, SA_CTL_MAX + 1, MSG_DONTWAIT);
+    }
+    if (n < 0 && would_block(errno)) {
+        return false;
+    }
+    if (n < 0 && !other_side_gone(errno)) {
+        sa_err_sys(&why, errno, "control channel: receive");
+    } else if (n > (ssize_t)SA_CTL_MAX) {
+        sa_err_set(&why, SA_EPROTOCOL, "control channel: message of more than %u bytes",
+                   SA_CTL_MAX);
+    }
+    if (n <= 0 || why != NULL) {
+        end_channel(c, why);
+        return false;
+    }
+    struct sa_rd body;
+    sa_rd_init(&body, c->in + 1, (size_t)n - 1);
+    if (c->on_msg(c->arg, c->in[0], &body) != 0) {
+        sa_err_set(&why, SA_EPROTOCOL, "control channel: message %s was not accepted",
+                   sa_ctl_name(c->in[0]));
+        end_channel(c, why);
+        return false;
+    }
+    return !c->dead && !c->free_me;
+}
+
+static void on_ready(void *arg, int fd, uint32_t events)
+{
+    struct sa_ctl *c = arg;
+    (void)fd;
+    c->in_call = true;
+    if ((events & EPOLLOUT) != 0) {
+        flush_queue(c);
+        if (c->first == NULL && !c->dead &&
+            sa_loop_fd(c->loop, c->fd, EPOLLIN, on_ready, c, NULL) != 0) {
+            end_channel(c, NULL);
+        }
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) != 0) {
+        for (int i = 0; i < MESSAGES_A_TURN && !c->dead && receive_one(c); i++) {
+        }
+    }
+    c->in_call = false;
+    if (c->free_me) {
+        sa_ctl_free(c);
+    }
+}
+
+struct sa_ctl *sa_ctl_new(struct sa_loop *l, int fd, sa_ctl_cb *on_msg, sa_ctl_end_cb *on_end,
+                          void *arg, struct sa_err **err)
+{
+    struct sa_ctl *c = calloc(1, sizeof(*c));
+    uint8_t *in = malloc(SA_CTL_MAX + 1);
+    if (c == NULL || in == NULL) {
+        sa_err_set(err, SA_EMEMORY, "control channel");
+    } else {
+        *c = (struct sa_ctl){
+            .loop = l, .fd = fd, .on_msg = on_msg, .on_end = on_end, .arg = arg, .in = in};
+        c->last = &c->first;
+        if (sa_loop_fd(l, fd, EPOLLIN, on_ready, c, err) == 0) {
+            return c;
+        }
+    }
+    free(in);
+    free(c);
+    close(fd);
+    return NULL;
+}
+
+void sa_ctl_free(struct sa_ctl *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    if (c->log_sink) {
+        c->log_sink = false;
+        sa_log_set_sink(NULL, NULL);
+    }
+    c->dead = true;
+    sa_loop_fd_remove(c->loop, c->fd);
+    sa_closep(&c->fd);
+    if (c->in_call) {
+        c->free_me = true; /* on_ready is on the stack and comes back here */
+        return;
+    }
+    while (c->first != NULL) {
+        struct queued *q = c->first;
+        c->first = q->next;
+        free(q);
+    }
+    free(c->in);
+    free(c);
+}
+
+int sa_ctl_fd(const struct sa_ctl *c)
+{
+    return c->fd;
+}
+
+static int enqueue(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err)
+{
+    size_t n = body != NULL ? body->len : 0;
+    if (c->queued_bytes + n + 1 > QUEUE_MAX) {
+        return sa_err_set(err, SA_ELIMIT, "control channel: the other side does not read (%s)",
+                          sa_ctl_name(type));
+    }
+    struct queued *q = malloc(sizeof(*q) + n + 1);
+    if (q == NULL) {
+        return sa_err_set(err, SA_EMEMORY, "control channel: queue %s", sa_ctl_name(type));
+    }
+    q->next = NULL;
+    q->len = n + 1;
+    q->bytes[0] = type;
+    if (n > 0) {
+        memcpy(q->bytes + 1, body->data, n);
+    }
+    if (c->first == NULL && sa_loop_fd(c->loop, c->fd, EPOLLIN | EPOLLOUT, on_ready, c, err) != 0) {
+        free(q);
+        return -1;
+    }
+    *c->last = q;
+    c->last = &q->next;
+    c->queued_bytes += q->len;
+    return 0;
+}
+
+static int check_body(uint8_t type, const struct sa_buf *body, struct sa_err **err)
+{
+    if (body != NULL && (body->failed || body->len > SA_CTL_MAX - 1)) {
+        return sa_err_set(err, SA_ELIMIT, "control channel: message %s is too long",
+                          sa_ctl_name(type));
+    }
+    return 0;
+}
+
+int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err)
+{
+    if (check_body(type, body, err) != 0) {
+        return -1;
+    }
+    if (c->dead) {
+        return sa_err_set(err, SA_ENETWORK, "control channel: it has ended (%s)",
+                          sa_ctl_name(type));
+    }
+    if (c->first == NULL) {
+        if (send_parts(c->fd, type, body != NULL ? body->data : NULL,
+                       body != NULL ? body->len : 0) >= 0) {
+            return 0;
+        }
+        if (!would_block(errno)) {
+            /* The loop meets the end of the channel too, and reports it from there: not from inside
+             * a caller that is about to use what the report may free. */
+            return sa_err_sys(err, errno, "control channel: send %s", sa_ctl_name(type));
+        }
+    }
+    return enqueue(c, type, body, err);
+}
+
+int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_err **err)
+{
+    if (check_body(type, body, err) != 0) {
+        return -1;
+    }
+    for (;;) {
+        if (send_parts(fd, type, body != NULL ? body->data : NULL, body != NULL ? body->len : 0) >=
+            0) {
+            return 0;
+        }
+        if (!would_block(errno)) {
+            return sa_err_sys(err, errno, "control channel: send %s", sa_ctl_name(type));
+        }
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, SEND_NOW_MS) == 0) {
+            return sa_err_set(err, SA_ELIMIT, "control channel: the other side does not read (%s)",
+                              sa_ctl_name(type));
+        }
+    }
+}
+
+int sa_ctl_drain(struct sa_ctl *c, unsigned ms, struct sa_err **err)
+{
+    uint64_t end = sa_mono_ns() + ms * SA_NS_PER_MS;
+    while (c->first != NULL && !c->dead) {
+        uint64_t now = sa_mono_ns();
+        struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+        if (now >= end || poll(&p, 1, (int)((end - now) / SA_NS_PER_MS) + 1) == 0) {
+            return sa_err_set(err, SA_ELIMIT, "control channel: the other side does not read");
+        }
+        flush_queue(c);
+    }
+    return 0;
+}
+
+/* Log records */
+
+/* Level, text and fields of a record: role and account are the supervisor's to add. */
+static void write_record(struct sa_buf *b, const struct sa_record *rec, uint64_t dropped)
+{
+    char number[32];
+    sa_wr_u8(b, (uint8_t)rec->level);
+    sa_wr_str(b, rec->msg);
+    sa_wr_u32(b, (uint32_t)rec->n_fields + (dropped > 0 ? 1 : 0));
+    for (size_t i = 0; i < rec->n_fields; i++) {
+        sa_wr_str(b, rec->fields[i].key);
+        sa_wr_str(b, rec->fields[i].value);
+    }
+    if (dropped > 0) {
+        snprintf(number, sizeof(number), "%" PRIu64, dropped);
+        sa_wr_str(b, "dropped_before");
+        sa_wr_str(b, number);
+    }
+}
+
+static void sink_to_channel(void *arg, const struct sa_record *rec)
+{
+    struct sa_ctl *c = arg;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {.max = SA_CTL_MAX - 1};
+    write_record(&b, rec, c->logs_dropped);
+    /* Half of the queue is kept for what matters more. */
+    if (c->queued_bytes > QUEUE_MAX / 2 || sa_ctl_send(c, SA_CTL_LOG, &b, NULL) != 0) {
+        c->logs_dropped++;
+    } else {
+        c->logs_dropped = 0;
+    }
+}
+
+static void sink_to_fd(void *arg, const struct sa_record *rec)
+{
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {.max = SA_CTL_MAX - 1};
+    write_record(&b, rec, 0);
+    sa_ctl_send_now((int)(intptr_t)arg, SA_CTL_LOG, &b, NULL);
+}
+
+void sa_ctl_log_sink(struct sa_ctl *c)
+{
+    c->log_sink = true;
+    sa_log_set_sink(sink_to_channel, c);
+}
+
+void sa_ctl_log_sink_fd(int fd)
+{
+    sa_log_set_sink(sink_to_fd, (void *)(intptr_t)fd);
+}

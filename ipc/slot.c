@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/slot.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#define SLOT_PAGE 4096u
+
+_Static_assert(sizeof(struct sa_slot) <= SLOT_PAGE, "a slot fits into one page");
+
+const char *sa_state_name(enum sa_state s)
+{
+    static const char *const names[] = {
+#define X(sym, name) [sym] = name,
+        SA_STATE_TABLE(X)
+#undef X
+    };
+    return (unsigned)s < SA_STATE_COUNT ? names[s] : "unknown";
+}
+
+struct sa_slot *sa_slot_new(struct sa_err **err)
+{
+    void *p = mmap(NULL, SLOT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        sa_err_sys(err, errno, "map a status page");
+        return NULL;
+    }
+    return p;
+}
+
+void sa_slot_free(struct sa_slot *s)
+{
+    if (s != NULL) {
+        munmap(s, SLOT_PAGE);
+    }
+}
+
+/* Terminates text of size bytes and puts a blank for whatever could not stand in a line of a log or
+ * a terminal. text is this process's own copy: it doesn't change under the check. */
+static void clean_text(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (char *p = text; *p != '\0';) {
+        size_t n = sa_utf8_length(p);
+        bool c1 = n == 2 && (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0;
+        if (n == 0 || c1 || (n == 1 && ((unsigned char)*p < 0x20 || *p == 0x7f))) {
+            *p++ = ' ';
+        } else {
+            p += n;
+        }
+    }
+}
+
+void sa_slot_read(const struct sa_slot *s, struct sa_slot *out)
+{
+    memcpy(out, s, sizeof(*out));
+    /* The compiler may not read the shared page again in place of the copy. */
+    __asm__ __volatile__("" : : "r"(out) : "memory");
+    clean_text(out->version, sizeof(out->version));
+    clean_text(out->cluster, sizeof(out->cluster));
+    clean_text(out->server, sizeof(out->server));
+    clean_text(out->last_error, sizeof(out->last_error));
+    clean_text(out->sandbox_lacks, sizeof(out->sandbox_lacks));
+}
+
+void sa_slot_set_text(char *field, size_t size, const char *text)
+{
+    snprintf(field, size, "%s", text);
+}
+
+void sa_slot_error(struct sa_slot *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(s->last_error, sizeof(s->last_error), fmt, ap);
+    va_end(ap);
+    s->last_error_ns = sa_mono_ns();
+}
