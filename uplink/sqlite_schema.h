@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The layout of the embedded cache, one SQLite file. scale-agentctl reads it too, so it is a contract.
+ * The layout of the embedded cache, one SQLite file. scale-agentctl reads it too, so it is a
+ * contract.
  *
  * PRAGMA user_version is the layout's version. A file of another version (but 0: new and empty) is
  * refused, never converted in silence: everything in it can be had again from the clusters, so the
  * remedy is to remove it.
  *
- * Durability: WAL with synchronous=NORMAL. A commit then survives the death of any process, and after
- * a loss of power the file is at some earlier commit, whole. That is all an acknowledgement promises
- * here: it lets a worker forget what it sent, and a worker lives on the same machine as this file. When
- * the machine falls, the worker's memory falls with it; the next one is welcomed with the count, sum and
- * checkpoint of that earlier commit, which belong to its rows, and sends what differs. FULL would pay one
- * fsync for each commit and promise nothing more. An epoch that is given out twice so has no holder left
- * either.
+ * Durability: WAL with synchronous=NORMAL. A commit then survives the death of any process, and
+ * after a loss of power the file is at some earlier commit, whole. That is all an acknowledgement
+ * promises here: it lets a worker forget what it sent, and a worker lives on the same machine as
+ * this file. When the machine falls, the worker's memory falls with it; the next one is welcomed
+ * with the count, sum and checkpoint of that earlier commit, which belong to its rows, and sends
+ * what differs. FULL would pay one fsync for each commit and promise nothing more. An epoch that is
+ * given out twice so has no holder left either.
  */
 #ifndef SA_UPLINK_SQLITE_SCHEMA_H
 #define SA_UPLINK_SQLITE_SCHEMA_H
