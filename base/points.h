@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Named places in the protocol at which a test build can be made to die: with SA_TEST_POINTS defined,
- * SCALE_AGENT_KILL_AT="name:count" in the environment makes the count-th passing of sa_point("name")
- * raise SIGKILL. In any other build a point is nothing at all.
+ * Named places in the protocol at which a test build can be made to die: with SA_TEST_POINTS
+ * defined, SCALE_AGENT_KILL_AT="name:count" in the environment makes the count-th passing of
+ * sa_point("name") raise SIGKILL. In any other build a point is nothing at all.
  */
 #ifndef SA_BASE_POINTS_H
 #define SA_BASE_POINTS_H

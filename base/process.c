@@ -165,11 +165,24 @@ int sa_harden_self(struct sa_err **err)
     return 0;
 }
 
+/* Whether all three uids and gids are these, and there is no way back. */
+static bool dropped(uid_t uid, gid_t gid)
+{
+    uid_t r, e, s;
+    gid_t rg, eg, sg;
+    return getresuid(&r, &e, &s) == 0 && getresgid(&rg, &eg, &sg) == 0 && r == uid && e == uid &&
+           s == uid && rg == gid && eg == gid && sg == gid && setresuid(0, 0, 0) != 0 &&
+           setresgid(0, 0, 0) != 0;
+}
+
 int sa_drop_privileges(uid_t uid, gid_t gid, struct sa_err **err)
 {
+    int death_signal = 0;
+    pid_t parent = getppid();
     if (uid == 0 || gid == 0) {
         return sa_err_set(err, SA_ECONFIG, "a child process must not keep uid 0 or gid 0");
     }
+    prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
     /* Groups first: without uid 0 they can't be given up any more. */
     if (setgroups(0, NULL) != 0) {
         return sa_err_sys(err, errno, "give up supplementary groups");
@@ -180,14 +193,11 @@ int sa_drop_privileges(uid_t uid, gid_t gid, struct sa_err **err)
     if (setresuid(uid, uid, uid) != 0) {
         return sa_err_sys(err, errno, "change to uid %u", (unsigned)uid);
     }
-    uid_t r, e, s;
-    gid_t rg, eg, sg;
-    if (getresuid(&r, &e, &s) != 0 || getresgid(&rg, &eg, &sg) != 0 || r != uid || e != uid ||
-        s != uid || rg != gid || eg != gid || sg != gid || setresuid(0, 0, 0) == 0 ||
-        setresgid(0, 0, 0) == 0) {
+    if (!dropped(uid, gid)) {
         return sa_err_set(err, SA_EINTERNAL, "privileges were not given up for good");
     }
-    return 0;
+    /* A change of credentials clears it: prctl(2). */
+    return death_signal != 0 ? sa_die_with_parent(parent, err) : 0;
 }
 
 int sa_limit(int resource, uint64_t value, struct sa_err **err)

@@ -30,7 +30,9 @@ void sa_close_others(const int *keep, size_t n);
 /* No core, not dumpable, no new privileges. */
 int sa_harden_self(struct sa_err **err);
 
-/* Sets groups, gid and uid for good (no way back is verified). uid 0 is refused. */
+/* Sets groups, gid and uid for good (no way back is verified). uid 0 is refused. What
+ * sa_die_with_parent() asked for is asked for again, since the change clears it; so is the process
+ * dumpable again by some systems' settings: call sa_harden_self() after. */
 int sa_drop_privileges(uid_t uid, gid_t gid, struct sa_err **err);
 
 /* Lowers (never raises) soft and hard limit; value in the limit's own unit. */

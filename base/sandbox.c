@@ -1,17 +1,206 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/sandbox.h"
 
-#include <seccomp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-void sa_syscall_name(int nr, char *out, size_t n)
+#include "base/err.h"
+#include "base/process.h"
+#include "base/sandbox_parts.h"
+
+/* The default of 8 MB would count against RLIMIT_DATA for each of nng's threads. */
+#define THREAD_STACK (256u * 1024u)
+
+void sa_sandbox_lack(struct sa_sandbox_report *rep, const char *fmt, ...)
 {
-    char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
-    if (name != NULL) {
-        snprintf(out, n, "%s", name);
-    } else {
-        snprintf(out, n, "nr %d", nr);
+    size_t n = strlen(rep->lacks);
+    va_list ap;
+    if (n > 0 && n + 2 < sizeof(rep->lacks)) {
+        memcpy(rep->lacks + n, ", ", 3);
+        n += 2;
     }
-    free(name);
+    va_start(ap, fmt);
+    vsnprintf(rep->lacks + n, sizeof(rep->lacks) - n, fmt, ap);
+    va_end(ap);
+}
+
+/* Capabilities are gone with uid 0; a service manager may have given ambient ones to another uid.
+ */
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    syscall(SYS_capset, &h, none);
+}
+
+static int become(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err)
+{
+    if (s->uid != 0) {
+        if (sa_drop_privileges(s->uid, s->gid, err) != 0) {
+            return -1;
+        }
+        drop_capabilities();
+        rep->uid_dropped = true;
+    } else if (geteuid() == 0) {
+        sa_sandbox_lack(rep, "uid (root is kept)");
+    } else {
+        drop_capabilities();
+    }
+    return 0;
+}
+
+static int set_limits(const struct sa_sandbox *s, struct sa_err **err)
+{
+    if (s->max_files != 0 && sa_limit(RLIMIT_NOFILE, s->max_files, err) != 0) {
+        return -1;
+    }
+    /* AddressSanitizer's shadow memory is terabytes of it. */
+    if (s->max_memory != 0 && !SA_ASAN && sa_limit(RLIMIT_DATA, s->max_memory, err) != 0) {
+        return -1;
+    }
+    pthread_attr_t a;
+    if (!SA_ASAN && pthread_attr_init(&a) == 0) {
+        if (pthread_attr_setstacksize(&a, THREAD_STACK) == 0) {
+            pthread_setattr_default_np(&a);
+        }
+        pthread_attr_destroy(&a);
+    }
+    return 0;
+}
+
+/* Calls each for every thread of this process; -1 with errno when /proc can't be read. */
+static int each_thread(int (*each)(int dir, const char *tid, void *arg), void *arg)
+{
+    DIR *d = opendir("/proc/self/task");
+    if (d == NULL) {
+        return -1;
+    }
+    int r = 0;
+    for (struct dirent *e = readdir(d); r == 0 && e != NULL; e = readdir(d)) {
+        if (e->d_name[0] != '.') {
+            r = each(dirfd(d), e->d_name, arg);
+        }
+    }
+    closedir(d);
+    return r;
+}
+
+static int count_thread(int dir, const char *tid, void *arg)
+{
+    (void)dir;
+    (void)tid;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static void note_resolver(struct sa_sandbox_report *rep)
+{
+    struct stat st;
+    if (stat("/etc/resolv.conf", &st) == 0) {
+        rep->resolver_dev = st.st_dev;
+        rep->resolver_ino = st.st_ino;
+    }
+}
+
+bool sa_sandbox_resolver_replaced(const struct sa_sandbox_report *rep)
+{
+    struct stat st;
+    return stat("/etc/resolv.conf", &st) == 0 &&
+           (st.st_dev != rep->resolver_dev || st.st_ino != rep->resolver_ino);
+}
+
+/* With `required`, what is lacking is an error. */
+static int judge(const struct sa_sandbox *s, const struct sa_sandbox_report *rep,
+                 struct sa_err **err)
+{
+    if (s->required && rep->lacks[0] != '\0') {
+        return sa_err_set(err, SA_ECONFIG,
+                          "the sandbox is required and this system lacks: %s; set sandbox to auto "
+                          "to run without",
+                          rep->lacks);
+    }
+    return 0;
+}
+
+int sa_sandbox_enter(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err)
+{
+    *rep = (struct sa_sandbox_report){0};
+    unsigned threads = 0;
+    each_thread(count_thread, &threads);
+    if (threads > 1) {
+        return sa_err_set(err, SA_EINTERNAL,
+                          "sandbox: %u threads run already, Landlock would bind one of them",
+                          threads);
+    }
+    if (become(s, rep, err) != 0 || sa_harden_self(err) != 0 || set_limits(s, err) != 0) {
+        return sa_err_wrap(err, "sandbox");
+    }
+    rep->no_new_privs = true;
+    note_resolver(rep);
+    if (s->off) {
+        sa_sandbox_lack(rep, "landlock (sandbox is off)");
+        return 0;
+    }
+    if (sa_sandbox_landlock(s, rep, err) != 0) {
+        return sa_err_wrap(err, "sandbox");
+    }
+    return judge(s, rep, err);
+}
+
+/* By proc(5): Seccomp 2 is a filter. */
+static int check_thread(int dir, const char *tid, void *arg)
+{
+    struct sa_err **err = arg;
+    char path[64];
+    char text[4096];
+    snprintf(path, sizeof(path), "%s/status", tid);
+    SA_CLEANUP(sa_closep) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return 0; /* it has ended */
+    }
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+    if (n < 0) {
+        return errno == ESRCH ? 0 : -1;
+    }
+    text[n] = '\0';
+    if (strstr(text, "\nSeccomp:\t2\n") == NULL || strstr(text, "\nNoNewPrivs:\t1\n") == NULL) {
+        sa_err_set(err, SA_EINTERNAL, "sandbox: thread %s is not confined", tid);
+        return 1;
+    }
+    return 0;
+}
+
+int sa_sandbox_seal(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err)
+{
+    if (s->off) {
+        sa_sandbox_lack(rep, "seccomp (sandbox is off)");
+        return 0;
+    }
+    if (sa_sandbox_seccomp(s, rep, err) != 0) {
+        return sa_err_wrap(err, "sandbox");
+    }
+    if (rep->seccomp) {
+        int r = each_thread(check_thread, err);
+        if (r > 0) {
+            return -1;
+        }
+        if (r < 0) {
+            sa_sandbox_lack(rep, "check of threads (/proc can't be read)");
+        }
+    }
+    return judge(s, rep, err);
 }

@@ -322,15 +322,23 @@ int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_e
 int sa_ctl_drain(struct sa_ctl *c, unsigned ms, struct sa_err **err)
 {
     uint64_t end = sa_mono_ns() + ms * SA_NS_PER_MS;
-    while (c->first != NULL && !c->dead) {
+    bool nested = c->in_call;
+    int r = 0;
+    c->in_call = true;
+    while (r == 0 && c->first != NULL && !c->dead) {
         uint64_t now = sa_mono_ns();
         struct pollfd p = {.fd = c->fd, .events = POLLOUT};
         if (now >= end || poll(&p, 1, (int)((end - now) / SA_NS_PER_MS) + 1) == 0) {
-            return sa_err_set(err, SA_ELIMIT, "control channel: the other side does not read");
+            r = sa_err_set(err, SA_ELIMIT, "control channel: the other side does not read");
+        } else {
+            flush_queue(c);
         }
-        flush_queue(c);
     }
-    return 0;
+    c->in_call = nested;
+    if (c->free_me && !nested) {
+        sa_ctl_free(c);
+    }
+    return r;
 }
 
 /* Log records */
