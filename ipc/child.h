@@ -33,6 +33,9 @@ typedef int sa_child_main(const struct sa_child_args *args);
 
 struct sa_child_mains {
     sa_child_main *worker, *helper, *uplink, *exporter;
+    /* Called once in the supervisor before any fork, to initialise what every child needs (tables of
+     * libraries) so that its pages are shared. No thread, no descriptor, no secret. May be NULL. */
+    void (*prepare)(void);
 };
 
 /* Exit codes of children, beyond 0. */

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "supervisor/jsonw.h"
+#include "supervisor/root.h"
+#include "supervisor/status.h"
+
+#define REQUEST_MAX 4096u
+#define CLIENTS_MAX 64u
+#define PATIENCE_NS (30 * SA_NS_PER_S) /* without any progress */
+
+struct sa_client {
+    struct sa_control *control;
+    struct sa_client *next;
+    int fd;
+    char in[REQUEST_MAX + 1];
+    size_t n_in;
+    struct sa_buf out;
+    size_t sent;
+    uint64_t await_run; /* reload that it waits for, 0 none */
+    bool input_ended, closing;
+    struct sa_timer timer;
+};
+
+struct sa_control {
+    struct sa_supervisor *sup;
+    int fd;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    struct sa_client *clients;
+    size_t n_clients;
+};
+
+static void client_free(struct sa_client *c)
+{
+    struct sa_control *control = c->control;
+
+    for (struct sa_client **p = &control->clients; *p; p = &(*p)->next) {
+        if (*p == c) {
+            *p = c->next;
+            break;
+        }
+    }
+    control->n_clients--;
+    sa_timer_cancel(control->sup->loop, &c->timer);
+    sa_loop_fd_remove(control->sup->loop, c->fd);
+    sa_closep(&c->fd);
+    sa_buf_free(&c->out);
+    free(c);
+}
+
+static void too_slow(void *arg)
+{
+    client_free(arg);
+}
+
+static void progress(struct sa_client *c)
+{
+    sa_timer_set(c->control->sup->loop, &c->timer, PATIENCE_NS, too_slow, c);
+}
+
+struct sa_buf *sa_client_out(struct sa_client *client)
+{
+    return &client->out;
+}
+
+void sa_client_ok(struct sa_client *client)
+{
+    if (client->out.failed) {
+        sa_client_error(client, SA_EMEMORY, "the answer could not be made");
+        return;
+    }
+    sa_buf_adds(&client->out, "OK\n");
+}
+
+void sa_client_error(struct sa_client *client, enum sa_code code, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20)
+            *p = ' ';
+    if (client->out.failed)
+        sa_buf_reset(&client->out);
+    sa_buf_addf(&client->out, "ERROR %s %s\n", sa_code_name(code), text);
+}
+
+void sa_client_await_reload(struct sa_client *client, uint64_t run)
+{
+    client->await_run = run;
+}
+
+/* Sends what it can. False if the client is gone. */
+static bool flush(struct sa_client *c)
+{
+    while (c->sent < c->out.len) {
+        ssize_t n =
+            send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR;
+        c->sent += (size_t)n;
+        progress(c);
+    }
+    sa_buf_trim(&c->out, 4096);
+    c->sent = 0;
+    return true;
+}
+
+/* Serves complete lines, one at a time: the next only when the answer before is on its way. */
+static void serve(struct sa_client *c)
+{
+    while (c->out.len == 0 && !c->await_run && !c->closing) {
+        char *end = memchr(c->in, '\n', c->n_in);
+        size_t used;
+
+        if (!end) {
+            if (c->n_in == REQUEST_MAX) {
+                sa_client_error(c, SA_ELIMIT, "a request is at most %u bytes", REQUEST_MAX);
+                c->closing = true;
+            }
+            return;
+        }
+        used = (size_t)(end - c->in) + 1;
+        *end = '\0';
+        if (end > c->in && end[-1] == '\r')
+            end[-1] = '\0';
+        if (strlen(c->in) + 2 < used)
+            sa_client_error(c, SA_EPROTOCOL, "a request is one line of text");
+        else
+            sa_verb_serve(c->control->sup, c, c->in);
+        memmove(c->in, c->in + used, c->n_in - used);
+        c->n_in -= used;
+    }
+}
+
+static void on_client(void *arg, int fd, uint32_t events);
+
+/* Goes on with a client after anything happened; frees it when all is said. */
+static void advance(struct sa_client *c)
+{
+    uint32_t events = 0;
+
+    do {
+        serve(c);
+        if (!flush(c)) {
+            client_free(c);
+            return;
+        }
+    } while (c->out.len == 0 && !c->await_run && !c->closing && memchr(c->in, '\n', c->n_in));
+
+    if (c->out.len == 0 && !c->await_run && (c->closing || c->input_ended)) {
+        client_free(c);
+        return;
+    }
+    if (c->out.len > 0)
+        events = EPOLLOUT;
+    else if (!c->await_run && !c->input_ended)
+        events = EPOLLIN;
+    if (sa_loop_fd(c->control->sup->loop, c->fd, events, on_client, c, NULL) < 0)
+        client_free(c);
+}
+
+static void on_client(void *arg, int fd, uint32_t events)
+{
+    struct sa_client *c = arg;
+
+    if (events & EPOLLERR) {
+        client_free(c);
+        return;
+    }
+    if ((events & (EPOLLIN | EPOLLHUP)) && c->n_in < REQUEST_MAX) {
+        ssize_t n = recv(fd, c->in + c->n_in, REQUEST_MAX - c->n_in, MSG_DONTWAIT);
+
+        if (n > 0) {
+            c->n_in += (size_t)n;
+            progress(c);
+        } else if (n == 0) {
+            c->input_ended = true;
+        }
+    }
+    if (events & EPOLLHUP) {
+        client_free(c); /* nobody is left to read the answer */
+        return;
+    }
+    advance(c);
+}
+
+static bool in_control_group(const struct sa_identity *id, int fd, const struct ucred *peer)
+{
+    gid_t groups[1024];
+    socklen_t n = sizeof(groups);
+
+    if (!id->control_group_set)
+        return false;
+    if (peer->gid == id->control_gid)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
+        return false;
+    for (size_t i = 0; i < n / sizeof(groups[0]); i++)
+        if (groups[i] == id->control_gid)
+            return true;
+    return false;
+}
+
+static bool allowed(const struct sa_control *control, int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid() ||
+        in_control_group(&control->sup->identity, fd, &peer))
+        return true;
+    sa_log(SA_WARN, "uid %u (pid %d) may not use the control socket", (unsigned)peer.uid,
+           (int)peer.pid);
+    return false;
+}
+
+static void on_connection(void *arg, int fd, uint32_t events)
+{
+    static const char full[] = "ERROR limit too many clients\n";
+    static const char refused[] = "ERROR refused you may not use this socket\n";
+    struct sa_control *control = arg;
+    struct sa_client *c;
+    int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)events;
+    if (s < 0)
+        return;
+    c = control->n_clients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    if (!c || !allowed(control, s)) {
+        const char *answer = c ? refused : full;
+
+        send(s, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+        close(s);
+        free(c);
+        return;
+    }
+    c->control = control;
+    c->fd = s;
+    c->next = control->clients;
+    control->clients = c;
+    control->n_clients++;
+    sa_buf_init(&c->out, SA_STATUS_MAX);
+    progress(c);
+    advance(c);
+}
+
+static int listen_at(struct sa_control *c, struct sa_err **err)
+{
+    const struct sa_identity *id = &c->sup->identity;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    mode_t mask;
+    int rc;
+
+    memcpy(addr.sun_path, c->path, sizeof(c->path));
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (c->fd < 0)
+        return sa_err_sys(err, errno, "control socket");
+    unlink(c->path); /* the lock says that nobody else uses it */
+    mask = umask(0177);
+    rc = bind(c->fd, (struct sockaddr *)&addr, sizeof(addr));
+    umask(mask);
+    if (rc < 0)
+        return sa_err_sys(err, errno, "cannot make the control socket %s", c->path);
+    if (id->control_group_set &&
+        (chown(c->path, (uid_t)-1, id->control_gid) < 0 || chmod(c->path, 0660) < 0))
+        return sa_err_sys(err, errno, "cannot give the control socket %s to its group", c->path);
+    if (listen(c->fd, 64) < 0)
+        return sa_err_sys(err, errno, "cannot listen at %s", c->path);
+    return sa_loop_fd(c->sup->loop, c->fd, EPOLLIN, on_connection, c, err);
+}
+
+struct sa_control *sa_control_new(struct sa_supervisor *sup, struct sa_err **err)
+{
+    struct sa_control *c = calloc(1, sizeof(*c));
+    int n;
+
+    if (!c) {
+        sa_err_set(err, SA_EMEMORY, "control socket");
+        return NULL;
+    }
+    c->sup = sup;
+    c->fd = -1;
+    n = snprintf(c->path, sizeof(c->path), "%s/control.sock", sup->runtime_dir);
+    if (n < 0 || (size_t)n >= sizeof(c->path))
+        sa_err_set(err, SA_ECONFIG, "%s: the path of the control socket would be too long",
+                   sup->runtime_dir);
+    else if (listen_at(c, err) == 0)
+        return c;
+    sa_closep(&c->fd);
+    free(c);
+    return NULL;
+}
+
+void sa_control_free(struct sa_control *c)
+{
+    if (!c)
+        return;
+    while (c->clients) {
+        flush(c->clients); /* the answer to `stop`, as far as it goes at once */
+        client_free(c->clients);
+    }
+    sa_loop_fd_remove(c->sup->loop, c->fd);
+    sa_closep(&c->fd);
+    unlink(c->path);
+    free(c);
+}
+
+static void answer_reload(struct sa_client *c, const struct sa_reload_result *r,
+                          const struct sa_problems *problems)
+{
+    struct sa_jsonw j = sa_jsonw(&c->out);
+
+    c->await_run = 0;
+    sa_json_open(&j, NULL, '{');
+    sa_json_bool(&j, "valid", r->valid);
+    sa_json_number(&j, "added", r->added);
+    sa_json_number(&j, "changed", r->changed);
+    sa_json_number(&j, "credentials", r->credentials);
+    sa_json_number(&j, "removed", r->removed);
+    sa_json_bool(&j, "settings", r->settings);
+    sa_status_problems(&j, problems);
+    sa_json_close(&j, '}');
+    sa_buf_addc(&c->out, '\n');
+    if (r->valid)
+        sa_client_ok(c);
+    else
+        sa_client_error(c, SA_ECONFIG, "the configuration is not valid; nothing was changed");
+}
+
+void sa_control_reload_done(struct sa_control *c, uint64_t run,
+                            const struct sa_reload_result *result,
+                            const struct sa_problems *problems)
+{
+    struct sa_client *next;
+
+    for (struct sa_client *i = c ? c->clients : NULL; i; i = next) {
+        next = i->next;
+        if (i->await_run == 0 || i->await_run > run)
+            continue;
+        answer_reload(i, result, problems);
+        advance(i);
+    }
+}

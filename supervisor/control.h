@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket RUNTIME_DIR/control.sock for scale-agentctl.
+ *
+ *     request:  VERB [ARGUMENT] LF                     at most 4096 bytes
+ *     answer:   any number of lines, each a JSON value
+ *               OK LF   or   ERROR CODE MESSAGE LF     CODE by base/err.h
+ *
+ * Several requests may follow one another on a connection. Who may connect is said by the socket's
+ * mode and checked again by the peer's credentials: root, the daemon's own user, and the members of
+ * the control group. No client can hold the supervisor up: everything is bounded, in size and in
+ * time.
+ */
+#ifndef SA_SUPERVISOR_CONTROL_H
+#define SA_SUPERVISOR_CONTROL_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/reader.h"
+#include "supervisor/reload.h"
+
+struct sa_supervisor;
+struct sa_control;
+struct sa_client;
+
+struct sa_control *sa_control_new(struct sa_supervisor *sup, struct sa_err **err);
+void sa_control_free(struct sa_control *c); /* removes the socket */
+/* A reload ended: answers those who wait for it. c may be NULL. */
+void sa_control_reload_done(struct sa_control *c, uint64_t run,
+                            const struct sa_reload_result *result,
+                            const struct sa_problems *problems);
+
+/* verbs.c: serves one request, whose line has no line end. */
+void sa_verb_serve(struct sa_supervisor *sup, struct sa_client *client, char *line);
+/* For verbs: where the answer's lines go, and how it ends. Each request is ended exactly once. */
+struct sa_buf *sa_client_out(struct sa_client *client);
+void sa_client_ok(struct sa_client *client);
+void sa_client_error(struct sa_client *client, enum sa_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Ends it when the reload `run` is done. */
+void sa_client_await_reload(struct sa_client *client, uint64_t run);
+
+#endif
