@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a worker knows of its cluster: for each object a hash of its key, version and digest; no object,
- * no name. One table an account; an entry is 48 bytes. Every write of a key, from whatever source,
- * passes sa_table_put() or sa_table_remove(): there the merge rules are.
+ * What a worker knows of its cluster: for each object a hash of its key, version and digest; no
+ * object, no name. One table an account; an entry is 48 bytes. Every write of a key, from whatever
+ * source, passes sa_table_put() or sa_table_remove(): there the merge rules are.
  *
  *  - Within a scope a lower version of the same uid never replaces a higher one.
  *  - A removal during a list leaves a tombstone until the list ends, so that an earlier page cannot
  *    bring the object back.
- *  - mark and sweep: entries that a complete list neither named nor that were written since it began
- *    are gone from the cluster.
+ *  - mark and sweep: entries that a complete list neither named nor that were written since it
+ * began are gone from the cluster.
  */
 #ifndef SA_WORKER_TABLE_H
 #define SA_WORKER_TABLE_H
@@ -22,6 +22,7 @@
 
 struct sa_table;
 
+/* Scopes are numbered from 0, densely: there is an array of them. */
 struct sa_table *sa_table_new(void); /* NULL for lack of memory */
 void sa_table_free(struct sa_table *t);
 
@@ -29,19 +30,20 @@ void sa_table_free(struct sa_table *t);
 struct sa_hash128 sa_table_key(uint32_t scope, const char *namespace, const char *name);
 
 enum sa_put {
-    SA_PUT_NEW,       /* was not known */
-    SA_PUT_CHANGED,   /* other digest */
-    SA_PUT_SAME,      /* same digest (version may be newer): nothing to send */
-    SA_PUT_STALE,     /* older than what is known, or deleted since: ignored */
+    SA_PUT_NEW,     /* was not known */
+    SA_PUT_CHANGED, /* other digest */
+    SA_PUT_SAME,    /* same digest (version may be newer): nothing to send */
+    SA_PUT_STALE,   /* older than what is known, or deleted since: ignored */
     SA_PUT_NO_MEMORY,
 };
 /* uid_hash: any 32-bit hash of the uid; a different uid always replaces if version is not lower. */
-enum sa_put sa_table_put(struct sa_table *t, uint32_t scope, struct sa_hash128 key, uint32_t uid_hash,
-                         uint64_t version, const struct sa_digest *digest);
+enum sa_put sa_table_put(struct sa_table *t, uint32_t scope, struct sa_hash128 key,
+                         uint32_t uid_hash, uint64_t version, const struct sa_digest *digest);
 
 enum sa_removed {
     SA_REMOVED,        /* was there */
-    SA_REMOVED_ABSENT, /* was not known: the delete is sent all the same if the scope is incomplete */
+    SA_REMOVED_ABSENT, /* was not known: the delete is sent all the same if the scope is incomplete
+                        */
     SA_REMOVED_STALE,  /* a newer version (or the same key re-created) is known: ignored */
 };
 /* version: of the deletion, 0 if unknown (then always taken). */
@@ -58,8 +60,8 @@ bool sa_table_get(const struct sa_table *t, struct sa_hash128 key, struct sa_kno
 
 /* Lists. Only one list a scope at a time; begin again cancels. put/remove mark as they go. */
 void sa_table_list_begin(struct sa_table *t, uint32_t scope);
-/* Completed: sweeps. Returns the number of entries removed, whose names nobody knows: the caller then
- * compares by pages. Tombstones of the scope go. */
+/* Completed: sweeps. Returns the number of entries removed, whose names nobody knows: the caller
+ * then compares by pages. Tombstones of the scope go. */
 size_t sa_table_list_end(struct sa_table *t, uint32_t scope);
 /* Broken off: nothing is swept; tombstones go. */
 void sa_table_list_cancel(struct sa_table *t, uint32_t scope);

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+# What is done to bytes and tables: no I/O, nothing but base below it.
+sa_module(sa_worker_bytes
+  SOURCES
+    json.c json_members.c json_keys.c json_brace.c
+    scrub.c scrub_pass.c scrub_event.c redact.c
+    frame.c frame_meta.c table.c dirty.c
+  LINK sa_base)
