@@ -1,0 +1,3 @@
+module scale-agent/tests/rig/kubesim
+
+go 1.19
