@@ -4,5 +4,5 @@ sa_module(sa_worker_bytes
   SOURCES
     json.c json_members.c json_keys.c json_brace.c
     scrub.c scrub_pass.c scrub_event.c redact.c
-    frame.c frame_meta.c table.c dirty.c
+    frame.c frame_meta.c table.c table_slots.c dirty.c
   LINK sa_base)
