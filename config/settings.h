@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Effective settings, as the processes use them. They are made by the config reader from the files and
- * travel to each child as JSON (sa_settings_to_json, sa_account_to_json) that holds no secret; a child
- * makes the structs below from it again. The fields correspond one to one to the table of keys in
- * config/keys.h: name, type, default, range and help of each key stand there and only there.
+ * Effective settings, as the processes use them. They are made by the config reader from the files
+ * and travel to each child as JSON (sa_settings_to_json, sa_account_to_json) that holds no secret;
+ * a child makes the structs below from it again. The fields correspond one to one to the table of
+ * keys in config/keys.h: name, type, default, range and help of each key stand there and only
+ * there.
  */
 #ifndef SA_CONFIG_SETTINGS_H
 #define SA_CONFIG_SETTINGS_H
@@ -41,7 +42,8 @@ struct sa_account {
     size_t n_crds;
     struct sa_permission *permissions;
     size_t n_permissions;
-    struct sa_strings redact; /* paths of fields that never leave: "spec.template.spec.containers[].env[].value" */
+    struct sa_strings redact; /* paths of fields that never leave:
+                                 "spec.template.spec.containers[].env[].value" */
     int64_t max_resumable_resource_age_ms;
     /* from the agent-wide part, copied so that a worker needs nothing else */
     struct sa_strings exec_env; /* names of environment variables that exec plugins may see */
@@ -65,10 +67,10 @@ enum sa_sink_kind { SA_SINK_SQLITE, SA_SINK_GRPC, SA_SINK_JSONL };
 
 /* clouddriver.*: for the uplink. The secrets in it are read by the uplink itself. */
 struct sa_clouddriver {
-    char *grpc;      /* host:port */
-    bool insecure;   /* plain text HTTP/2 */
+    char *grpc;    /* host:port */
+    bool insecure; /* plain text HTTP/2 */
     bool no_proxy, allow_plaintext_token;
-    char *token;     /* secret: NULL in settings that came by JSON */
+    char *token; /* secret: NULL in settings that came by JSON */
     char *token_command;
     struct sa_strings token_args;
     char *token_format;
@@ -91,15 +93,15 @@ struct sa_settings {
     /* processes */
     char *runtime_dir, *state_dir;
     char *sandbox;
-    char *user;                   /* that children become when started as root */
+    char *user;                               /* that children become when started as root */
     int64_t uid_range_first, uid_range_count; /* a uid for each worker; count 0: all become user */
-    char *control_group;          /* group that may use the control socket; NULL: root only */
+    char *control_group; /* group that may use the control socket; NULL: root only */
     int64_t restart_base_ms, restart_max_ms, restart_healthy_s;
     int64_t restart_intensity, restart_period_s, failed_retry_s;
     int64_t heartbeat_timeout_s;
     int64_t worker_memory_bytes, uplink_memory_bytes;
     int64_t exec_concurrency;
-    int64_t rescan_s; /* slow rescan of the watched directories */
+    int64_t rescan_s;          /* slow rescan of the watched directories */
     int64_t start_concurrency; /* tasks.totalBudget: workers in their first lists at once */
     /* logging.* */
     char *log_file;

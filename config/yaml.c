@@ -255,3 +255,14 @@ struct sa_yaml *sa_yaml_take(struct sa_yaml *node, size_t i)
     node->n--;
     return taken;
 }
+
+struct sa_yaml *sa_yaml_steal(struct sa_yaml *node, size_t i, struct sa_yaml **key)
+{
+    struct sa_yaml *taken = node->items[i];
+    node->items[i] = NULL;
+    if (node->keys != NULL) {
+        *key = node->keys[i];
+        node->keys[i] = NULL;
+    }
+    return taken;
+}

@@ -85,5 +85,8 @@ int sa_yaml_append(struct sa_yaml *sequence, struct sa_yaml *item);
 int sa_yaml_put(struct sa_yaml *map, struct sa_yaml *key, struct sa_yaml *value);
 /* Takes the i-th item out of a map or sequence: the caller owns it; its key, if any, is freed. */
 struct sa_yaml *sa_yaml_take(struct sa_yaml *node, size_t i);
+/* The same without closing the gap, for a node that is about to be freed and fit for nothing else
+ * then; the key, if any, goes to *key (may be NULL for a sequence). */
+struct sa_yaml *sa_yaml_steal(struct sa_yaml *node, size_t i, struct sa_yaml **key);
 
 #endif

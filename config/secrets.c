@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/secrets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/load.h"
+
+struct sa_secret_files {
+    struct sa_sources sources;
+};
+
+int sa_secret_files_read(const char *const *files, struct sa_secret_files **out,
+                         struct sa_err **err)
+{
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL)
+        return sa_err_set(err, SA_EMEMORY, "no memory for configuration files");
+    if (sa_sources_read_files(files, &(*out)->sources, err) == 0)
+        return 0;
+    sa_freep(out);
+    return -1;
+}
+
+void sa_secret_files_free(struct sa_secret_files *f)
+{
+    if (f == NULL)
+        return;
+    sa_sources_free(&f->sources);
+    free(f);
+}
+
+static struct sa_yaml *descend(struct sa_yaml *root, const char *path)
+{
+    char part[64];
+    for (;;) {
+        size_t n = strcspn(path, ".");
+        if (n >= sizeof part)
+            return NULL;
+        memcpy(part, path, n);
+        part[n] = '\0';
+        root = sa_yaml_get(root, part);
+        if (path[n] == '\0')
+            return root;
+        path += n + 1;
+    }
+}
+
+static int apply_one(const struct sa_key *k, struct sa_yaml *root, struct sa_clouddriver *c,
+                     struct sa_err **err)
+{
+    const char *text = sa_yaml_text(descend(root, k->path));
+    if (text == NULL)
+        return 0;
+    char *value = NULL;
+    if (sa_substitute(text, &value, err) != 0)
+        return sa_err_wrap(err, "%s", k->path);
+    /* Every secret is one of clouddriver's; the table's offsets count from struct sa_wide. */
+    char **field =
+        (char **)(void *)((char *)c + (k->offset - offsetof(struct sa_wide, settings.clouddriver)));
+    free(*field);
+    *field = value;
+    return 0;
+}
+
+int sa_secret_files_apply(const struct sa_secret_files *f, struct sa_clouddriver *c,
+                          struct sa_err **err)
+{
+    struct sa_problem_list ignored = {0};
+    SA_CLEANUP(sa_yaml_freep) struct sa_yaml *root = NULL;
+    int r = sa_merge_sources(&f->sources, &ignored, &root, err);
+    for (size_t i = 0; i < sa_n_keys && r == 0; i++) {
+        if (sa_keys[i].secret)
+            r = apply_one(&sa_keys[i], root, c, err);
+    }
+    sa_problem_list_free(&ignored);
+    return r;
+}
