@@ -2,7 +2,8 @@
 /*
  * How a worker proves who it is to its API server. Made in two steps around the sandbox: open while
  * files may be opened, parse when nothing else may be. kubeconfig by
- * https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/, exec plugins by client.authentication.k8s.io.
+ * https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/, exec plugins by
+ * client.authentication.k8s.io.
  */
 #ifndef SA_WORKER_CREDENTIAL_H
 #define SA_WORKER_CREDENTIAL_H
@@ -23,24 +24,25 @@ struct sa_credential;
 struct sa_credential_file {
     char *path;
     uint8_t fingerprint[32]; /* keyed */
-    bool rereads; /* the worker follows its changes itself (tokenFile) */
+    bool rereads;            /* the worker follows its changes itself (tokenFile) */
 };
 
 /* First step, with the privileges of the start: reads the account's kubeconfig (or service account)
  * and every file it names, into memory that is kept out of cores. Parsing of YAML happens in a
  * child with uid/gid (where uid != 0), which only answers which files are named.
  * fingerprint_key: 32 bytes. */
-int sa_credential_open(const struct sa_account *a, const uint8_t *fingerprint_key, uid_t uid, gid_t gid,
-                       struct sa_credential **out, struct sa_err **err);
-/* Second step, confined: parses and checks (certificate and key fit, dates, PEM). helper_fd: socket to
- * the credential helper for exec plugins, or -1; owned by the credential from here on. */
-int sa_credential_parse(struct sa_credential *c, struct sa_loop *l, int helper_fd, struct sa_err **err);
+int sa_credential_open(const struct sa_account *a, const uint8_t *fingerprint_key, uid_t uid,
+                       gid_t gid, struct sa_credential **out, struct sa_err **err);
+/* Second step, confined: parses and checks (certificate and key fit, dates, PEM). helper_fd: socket
+ * to the credential helper for exec plugins, or -1; owned by the credential from here on. */
+int sa_credential_parse(struct sa_credential *c, struct sa_loop *l, int helper_fd,
+                        struct sa_err **err);
 void sa_credential_free(struct sa_credential *c); /* wipes */
 
 /* For the supervisor and the sandbox; valid as long as c. */
 const struct sa_credential_file *sa_credential_files(const struct sa_credential *c, size_t *n);
-/* Paths that must stay readable (tokens, resolver, CA store) and TCP ports that will be connected to;
- * usable after sa_credential_open(). */
+/* Paths that must stay readable (tokens, resolver, CA store) and TCP ports that will be connected
+ * to; usable after sa_credential_open(). */
 const struct sa_sandbox_path *sa_credential_paths(const struct sa_credential *c, size_t *n);
 const uint16_t *sa_credential_ports(const struct sa_credential *c, size_t *n);
 bool sa_credential_needs_helper(const struct sa_credential *c);

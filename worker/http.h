@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests to one API server, over as few HTTP/2 connections as its stream limit allows, by libcurl's
- * multi interface in the worker's loop. The client adds credentials, renews them, keeps a dead
- * connection from being waited for (protocol.md 7: TCP keepalive, TCP_USER_TIMEOUT, a small GET with a
- * timeout when a connection was quiet for 30 s), caps the rate, and bounds headers and bodies.
+ * Requests to one API server, over as few HTTP/2 connections as its stream limit allows, by
+ * libcurl's multi interface in the worker's loop. The client adds credentials, renews them, keeps a
+ * dead connection from being waited for (protocol.md 7: TCP keepalive, TCP_USER_TIMEOUT, a small
+ * GET with a timeout when a connection was quiet for 30 s), caps the rate, and bounds headers and
+ * bodies.
  */
 #ifndef SA_WORKER_HTTP_H
 #define SA_WORKER_HTTP_H
@@ -31,21 +32,30 @@ struct sa_response {
     int status;             /* HTTP status, 0 if none came */
     int64_t retry_after_ms; /* Retry-After of a 429 or 503, else -1 */
     char content_type[64];
-    const struct sa_err *error; /* what went wrong below HTTP or while reading, else NULL; borrowed */
-    const struct sa_buf *body;  /* when no on_data was given, and always for status >= 300 (bounded) */
+    const struct sa_err
+        *error; /* what went wrong below HTTP or while reading, else NULL; borrowed */
+    const struct sa_buf *body; /* when no on_data was given, and always for status >= 300 (the first
+                                  64 KB); never NULL */
 };
 
+/* Turns what is not a 2xx answer into an error with the code that fits: SA_EAUTH (401),
+ * SA_EFORBIDDEN, SA_ENOTFOUND, SA_EEXPIRED (410), SA_ELIMIT (429), SA_ENETWORK (5xx), SA_EREFUSED
+ * (other 4xx), SA_EPROTOCOL (redirects, which are never followed), with the message of the server's
+ * Status. what: what was being done. 0 for a 2xx. */
+int sa_response_error(const struct sa_response *r, const char *what, struct sa_err **err);
+
 struct sa_request_options {
-    const char *method;  /* NULL: GET */
-    const char *path;    /* with query, from '/', already percent-encoded; copied */
-    const char *accept;  /* NULL: application/json */
+    const char *method;       /* NULL: GET */
+    const char *path;         /* with query, from '/', already percent-encoded; copied */
+    const char *accept;       /* NULL: application/json */
     const char *content_type; /* of the body */
-    const void *body;    /* copied */
+    const void *body;         /* copied */
     size_t body_n;
-    uint64_t timeout_ns; /* of the whole; 0: none */
-    uint64_t idle_ns;    /* longest silence; 0: none */
-    size_t max_body;     /* without on_data; 0: 4 MB */
-    bool urgent;         /* not subject to the rate cap */
+    uint64_t
+        timeout_ns; /* of the whole, waiting for its turn included; 0: none. Ends in SA_ENETWORK */
+    uint64_t idle_ns; /* longest silence once started; 0: none. Ends in SA_ENETWORK */
+    size_t max_body;  /* without on_data; 0: 4 MB */
+    bool urgent;      /* not subject to the rate cap */
     /* Body bytes of a 2xx response as they come. -1 with *err ends the request with that error. */
     int (*on_data)(void *arg, const void *p, size_t n, struct sa_err **err);
     /* Exactly once, unless cancelled; the request is gone after it. Starting and cancelling other
@@ -60,11 +70,11 @@ struct sa_request *sa_http_start(struct sa_http *h, const struct sa_request_opti
 void sa_http_cancel(struct sa_http *h, struct sa_request *r); /* no callback follows */
 
 /* Facts for AccountOpen and status; empty until the first connection. */
-const char *sa_http_server(const struct sa_http *h);           /* host:port */
+const char *sa_http_server(const struct sa_http *h);                /* host:port */
 const uint8_t *sa_http_certificate_sha256(const struct sa_http *h); /* 32 bytes or NULL */
 
-/* Closes every connection; the requests under way end with an error. After a change of credential or on
- * SA_CTL_RECONNECT. */
+/* Closes every connection; the requests under way end with an error. After a change of credential
+ * or on SA_CTL_RECONNECT. */
 void sa_http_reconnect(struct sa_http *h);
 
 struct sa_http_counters {

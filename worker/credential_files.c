@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "worker/credential_internal.h"
+
+static int read_all(int fd, const char *path, struct sa_secret *out, struct sa_err **err)
+{
+    struct stat st;
+    size_t n = 0;
+    if (fstat(fd, &st) != 0)
+        return sa_err_sys(err, errno, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return sa_err_set(err, SA_ECREDENTIAL, "%s is not a regular file", path);
+    if (st.st_size > (off_t)SA_CREDENTIAL_FILE_MAX)
+        return sa_err_set(err, SA_ELIMIT, "%s is longer than 1 MB", path);
+    /* One byte more shows a file that grew meanwhile. */
+    if (sa_secret_new(out, (size_t)st.st_size + 1) != 0)
+        return sa_err_set(err, SA_EMEMORY, "reading %s", path);
+    while (n < out->n) {
+        ssize_t got = read(fd, out->p + n, out->n - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return sa_err_sys(err, errno, "reading %s", path);
+        if (got == 0)
+            break;
+        n += (size_t)got;
+    }
+    if (n == out->n)
+        return sa_err_set(err, SA_ECREDENTIAL, "%s changed while it was read", path);
+    out->n = n;
+    out->p[n] = '\0';
+    return 0;
+}
+
+int sa_credential_load(const char *path, struct sa_secret *out, struct sa_err **err)
+{
+    /* O_NONBLOCK: a FIFO must not hold up the start before it is refused. */
+    SA_CLEANUP(sa_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return sa_err_sys(err, errno, "%s", path);
+    int rc = read_all(fd, path, out, err);
+    if (rc != 0)
+        sa_secret_free(out);
+    return rc;
+}
