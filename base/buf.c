@@ -196,6 +196,10 @@ int sa_buf_add_json(struct sa_buf *b, const char *s)
             s++;
         } else if (n == 1) {
             add_json_char(b, *s++);
+        } else if (n == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0) {
+            /* C1 controls are none to JSON, but they are to a terminal. */
+            sa_buf_addf(b, "\\u%04x", (unsigned)(unsigned char)s[1]);
+            s += n;
         } else {
             sa_buf_add(b, s, n);
             s += n;

@@ -27,7 +27,8 @@ int sa_buf_addc(struct sa_buf *b, char c);
 int sa_buf_adds(struct sa_buf *b, const char *s);
 int sa_buf_addf(struct sa_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int sa_buf_addv(struct sa_buf *b, const char *fmt, va_list ap);
-/* Appends s as a JSON string with its quotes, by RFC 8259; invalid UTF-8 becomes U+FFFD. */
+/* Appends s as a JSON string with its quotes, by RFC 8259; invalid UTF-8 becomes U+FFFD,
+ * control characters (C0, DEL, C1) are escaped. */
 int sa_buf_add_json(struct sa_buf *b, const char *s);
 /* Length in bytes (1 to 4) of the well-formed UTF-8 character at s (RFC 3629); 0 at the end of the
  * string or where the bytes are no such character. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <limits.h>
 #include <time.h>
 
 #include "base/hash.h"
@@ -37,11 +38,11 @@ uint64_t sa_backoff_next(struct sa_backoff *b)
 {
     double max = (double)b->max_ns;
     double delay = (double)b->base_ns;
-    for (unsigned i = 0; i < b->failures && delay < max; i++) {
+    /* The second bound is for a multiplier that never gets there. */
+    for (unsigned i = 0; i < b->failures && i < 1000 && delay < max; i++) {
         delay *= b->multiplier;
     }
-    /* A multiplier below 1 would never reach max; the bound of failures keeps the loop short. */
-    if (b->failures < 1000) {
+    if (b->failures < UINT_MAX) {
         b->failures++;
     }
     if (delay > max) {

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+sa_unit_test(base_test base_test.c base_test_buf.c base_test_loop.c base_test_log.c base_test_process.c
+  LINK sa_base)
