@@ -31,7 +31,7 @@ struct sa_reload {
     uint64_t run;
     int wait_status;
     struct sa_buf answer;
-    const char **extra; /* paths asked for in this run; borrowed strings until the fork */
+    char **extra; /* paths asked for in this run; owned */
     size_t n_extra;
     struct sa_timer timeout, rescan, refresh;
 
@@ -88,6 +88,13 @@ struct sa_reload *sa_reload_new(struct sa_supervisor *sup, struct sa_err **err)
     return r;
 }
 
+static void forget_asked(struct sa_reload *r)
+{
+    for (size_t i = 0; i < r->n_extra; i++)
+        free(r->extra[i]);
+    r->n_extra = 0;
+}
+
 void sa_reload_free(struct sa_reload *r)
 {
     if (!r)
@@ -103,6 +110,7 @@ void sa_reload_free(struct sa_reload *r)
     }
     sa_buf_free(&r->answer);
     sa_problems_free(&r->problems);
+    forget_asked(r);
     free(r->extra);
     free(r);
 }
@@ -242,7 +250,7 @@ static void take_valid(struct sa_reload *r, struct sa_config_answer *a,
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
 
-    if (sa_apply(r->sup, a, result, &err) < 0) {
+    if (sa_apply(r->sup, a, (const char **)r->extra, r->n_extra, result, &err) < 0) {
         sa_log(SA_FATAL, "%s", sa_err_msg(err));
         r->sup->exit_code = SA_EXIT_FAILED;
         sa_loop_stop(r->sup->loop);
@@ -352,7 +360,7 @@ static void too_long(void *arg)
 static void collect(struct sa_proc *p, void *arg)
 {
     struct sa_reload *r = arg;
-    const char **v;
+    char **v;
 
     if (p->n_files == 0)
         return;
@@ -360,8 +368,11 @@ static void collect(struct sa_proc *p, void *arg)
     if (!v)
         return;
     r->extra = v;
-    for (size_t i = 0; i < p->n_files; i++)
-        v[r->n_extra++] = p->files[i].path;
+    for (size_t i = 0; i < p->n_files; i++) {
+        v[r->n_extra] = strdup(p->files[i].path);
+        if (v[r->n_extra])
+            r->n_extra++;
+    }
 }
 
 static int read_config(struct sa_reload *r, int out_fd, pid_t parent)
@@ -374,8 +385,9 @@ static int read_config(struct sa_reload *r, int out_fd, pid_t parent)
         return SA_EXIT_FAILED;
     sa_close_others(&out_fd, 1);
     sa_title_set("config reader");
-    return sa_config_reader_child(sup->opt->paths, r->extra, r->n_extra, sup->fingerprint_key,
-                                  sup->identity.uid, sup->identity.gid, out_fd);
+    return sa_config_reader_child(sup->opt->paths, (const char *const *)r->extra, r->n_extra,
+                                  sup->fingerprint_key, sup->identity.uid, sup->identity.gid,
+                                  out_fd);
 }
 
 static int fork_reader(struct sa_reload *r, struct sa_err **err)
@@ -413,7 +425,7 @@ static void start(struct sa_reload *r)
     r->explicit = r->again_explicit;
     r->again = r->again_explicit = false;
     r->run++;
-    r->n_extra = 0;
+    forget_asked(r);
     sa_buf_reset(&r->answer);
     sa_sup_each(r->sup, collect, r);
     if (fork_reader(r, &err) < 0) {

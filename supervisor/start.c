@@ -42,7 +42,7 @@ static int helper_pair(struct sa_acct *a, int fds[2])
 {
     if (!a->ref.allow_exec)
         return 0;
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 }
 
 static void start_helper(struct sa_acct *a, int fd)

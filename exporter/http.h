@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP side of the exporter: libmicrohttpd driven by the loop, without threads. */
+#ifndef SA_EXPORTER_HTTP_H
+#define SA_EXPORTER_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct sa_http_server;
+
+struct sa_http_options {
+    bool metrics; /* serve /metrics */
+    /* Asks for a status; sa_http_status() follows, once for any number of asks. */
+    void (*want)(void *arg);
+    void *arg;
+};
+
+/* Listens at the address; several servers may share one loop. */
+struct sa_http_server *sa_http_listen(struct sa_loop *l, const struct sockaddr *addr,
+                                      socklen_t addr_len, const struct sa_http_options *opt,
+                                      struct sa_err **err);
+void sa_http_free(struct sa_http_server *s);
+/* The status is here (borrowed for the call), or did not come (NULL): answers those who wait. */
+void sa_http_status(struct sa_http_server *s, const cJSON *status);
+
+#endif

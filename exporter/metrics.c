@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exporter/metrics.h"
+
+#include <string.h>
+
+#include "ipc/slot.h"
+
+static double number(const cJSON *object, const char *name)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1 : 0;
+}
+
+static const char *text(const cJSON *object, const char *name)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void head(struct sa_buf *b, const char *name, const char *kind, const char *help)
+{
+    sa_buf_addf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+}
+
+static void add_value(struct sa_buf *b, double v)
+{
+    sa_buf_addf(b, " %.17g\n", v);
+}
+
+/* key="value", with the value escaped as the format wants it. */
+static void label(struct sa_buf *b, const char *key, const char *value)
+{
+    sa_buf_adds(b, key);
+    sa_buf_adds(b, "=\"");
+    for (; *value; value++) {
+        if (*value == '\n')
+            sa_buf_adds(b, "\\n");
+        else if (*value == '\\' || *value == '"')
+            sa_buf_addf(b, "\\%c", *value);
+        else
+            sa_buf_addc(b, *value);
+    }
+    sa_buf_addc(b, '"');
+}
+
+static void single(struct sa_buf *b, const char *name, const char *kind, const char *help, double v)
+{
+    head(b, name, kind, help);
+    sa_buf_adds(b, name);
+    add_value(b, v);
+}
+
+static double sum(const cJSON *accounts, const char *name)
+{
+    const cJSON *a;
+    double total = 0;
+
+    cJSON_ArrayForEach(a, accounts) total += number(a, name);
+    return total;
+}
+
+/* Of each account, from the table that workers fill; the uplink's own under another prefix. */
+static void write_counters(const cJSON *accounts, const cJSON *uplink, struct sa_buf *b)
+{
+    static const struct {
+        const char *name, *kind, *help;
+    } counters[] = {
+#define X(field, kind, name, help) {name, #kind, help},
+        SA_COUNTER_TABLE(X)
+#undef X
+    };
+    const cJSON *a;
+
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        sa_buf_addf(b, "# HELP scale_agent_%s %s\n# TYPE scale_agent_%s %s\n", counters[i].name,
+                    counters[i].help, counters[i].name, counters[i].kind);
+        cJSON_ArrayForEach(a, accounts)
+        {
+            sa_buf_addf(b, "scale_agent_%s{", counters[i].name);
+            label(b, "account", text(a, "name"));
+            sa_buf_addc(b, '}');
+            add_value(b, number(a, counters[i].name));
+        }
+        sa_buf_addf(b,
+                    "# HELP scale_agent_uplink_%s of the uplink: %s\n"
+                    "# TYPE scale_agent_uplink_%s %s\nscale_agent_uplink_%s",
+                    counters[i].name, counters[i].help, counters[i].name, counters[i].kind,
+                    counters[i].name);
+        add_value(b, number(uplink, counters[i].name));
+    }
+}
+
+static void write_states(const cJSON *accounts, struct sa_buf *b)
+{
+    const cJSON *a;
+
+    head(b, "scale_agent_account_state", "gauge", "1 for the state that the account is in");
+    cJSON_ArrayForEach(a, accounts)
+    {
+        sa_buf_adds(b, "scale_agent_account_state{");
+        label(b, "account", text(a, "name"));
+        sa_buf_addc(b, ',');
+        label(b, "state", text(a, "state"));
+        sa_buf_adds(b, "} 1\n");
+    }
+}
+
+/* One line for each process: the accounts' workers, then uplink and exporter. */
+struct process_metric {
+    const char *name, *kind, *help, *source;
+    double scale;
+};
+
+static void write_process(const struct process_metric *m, const cJSON *p, const char *role,
+                          const char *account, struct sa_buf *b)
+{
+    if (!p)
+        return;
+    sa_buf_addf(b, "%s{role=\"%s\",", m->name, role);
+    label(b, "account", account);
+    sa_buf_addc(b, '}');
+    add_value(b, number(p, m->source) * m->scale);
+}
+
+static void write_processes(const cJSON *agent, const cJSON *accounts, struct sa_buf *b)
+{
+    static const struct process_metric metrics[] = {
+        {"scale_agent_restarts_total", "counter", "processes started after the first", "restarts",
+         1},
+        {"scale_agent_process_memory_bytes", "gauge", "resident memory of the process",
+         "memory_bytes", 1},
+        {"scale_agent_process_cpu_seconds_total", "counter",
+         "processor time of the present process", "cpu_us", 1e-6},
+        {"scale_agent_process_uptime_seconds", "gauge", "age of the process", "uptime_s", 1},
+    };
+    const cJSON *a;
+
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        head(b, metrics[i].name, metrics[i].kind, metrics[i].help);
+        cJSON_ArrayForEach(a, accounts) write_process(&metrics[i], a, "worker", text(a, "name"), b);
+        write_process(&metrics[i], member(agent, "uplink"), "uplink", "", b);
+        write_process(&metrics[i], member(agent, "exporter"), "exporter", "", b);
+    }
+}
+
+static void write_ends_of(const cJSON *p, const char *role, const char *account, struct sa_buf *b)
+{
+    const cJSON *e;
+
+    cJSON_ArrayForEach(e, member(p, "ends"))
+    {
+        sa_buf_addf(b, "scale_agent_process_ends_total{role=\"%s\",", role);
+        label(b, "account", account);
+        sa_buf_addc(b, ',');
+        label(b, "reason", e->string);
+        sa_buf_addc(b, '}');
+        add_value(b, e->valuedouble);
+    }
+}
+
+static void write_ends(const cJSON *agent, const cJSON *accounts, struct sa_buf *b)
+{
+    const cJSON *a;
+
+    head(b, "scale_agent_process_ends_total", "counter", "ends of processes by reason");
+    cJSON_ArrayForEach(a, accounts) write_ends_of(a, "worker", text(a, "name"), b);
+    write_ends_of(member(agent, "uplink"), "uplink", "", b);
+    write_ends_of(member(agent, "exporter"), "exporter", "", b);
+}
+
+static void write_agent(const cJSON *agent, const cJSON *accounts, struct sa_buf *b)
+{
+    const cJSON *config = member(agent, "config");
+
+    head(b, "scale_agent_info", "gauge", "1; what runs");
+    sa_buf_adds(b, "scale_agent_info{");
+    label(b, "version", text(agent, "version"));
+    sa_buf_addc(b, ',');
+    label(b, "agent_id", text(agent, "agent_id"));
+    sa_buf_addc(b, ',');
+    label(b, "sink", text(agent, "sink"));
+    sa_buf_adds(b, "} 1\n");
+    single(b, "scale_agent_accounts", "gauge", "accounts configured", cJSON_GetArraySize(accounts));
+    single(b, "scale_agent_config_valid", "gauge", "1 while the configuration on disk is valid",
+           number(config, "valid"));
+    single(b, "scale_agent_config_failed_reloads_total", "counter",
+           "readings of a configuration that was not valid", number(config, "failed_reloads"));
+    single(b, "scale_agent_config_loaded_timestamp_seconds", "gauge",
+           "when the configuration in force was loaded", number(config, "loaded_at"));
+}
+
+/* By the names that dashboards made for Armory's agent use. */
+static void write_armory(const cJSON *uplink, const cJSON *accounts, struct sa_buf *b)
+{
+    single(b, "kubesvc_connection_count", "counter", "Number of connections.",
+           number(uplink, "connections_total"));
+    single(b, "kubesvc_disconnection_total", "counter", "Number of disconnections.",
+           number(uplink, "disconnections_total"));
+    single(b, "kubesvc_events_bytes_sent_total", "counter",
+           "Amount of data sent by caching events.", sum(accounts, "delta_bytes_total"));
+    single(b, "kubesvc_events_sent_total", "counter", "Number of caching events sent.",
+           sum(accounts, "deltas_total"));
+    single(b, "kubesvc_resource_agent_total", "counter", "Number of watched/polled resources.",
+           sum(accounts, "watches"));
+}
+
+/* The usual process_ names, by role: that of many workers is their sum. */
+static void write_roles(const cJSON *agent, const cJSON *accounts, struct sa_buf *b)
+{
+    static const struct process_metric metrics[] = {
+        {"process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.",
+         "cpu_us", 1e-6},
+        {"process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", "memory_bytes",
+         1},
+        {"process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", "virtual_bytes",
+         1},
+    };
+
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        const struct process_metric *m = &metrics[i];
+
+        head(b, m->name, m->kind, m->help);
+        sa_buf_addf(b, "%s{role=\"supervisor\"}", m->name);
+        add_value(b, number(agent, m->source) * m->scale);
+        sa_buf_addf(b, "%s{role=\"uplink\"}", m->name);
+        add_value(b, number(member(agent, "uplink"), m->source) * m->scale);
+        sa_buf_addf(b, "%s{role=\"worker\"}", m->name);
+        add_value(b, sum(accounts, m->source) * m->scale);
+    }
+    single(b, "process_open_fds", "gauge", "Number of open file descriptors (of the supervisor).",
+           number(agent, "open_files"));
+    single(b, "process_max_fds", "gauge",
+           "Maximum number of open file descriptors (of the supervisor).",
+           number(agent, "max_files"));
+    single(b, "process_start_time_seconds", "gauge",
+           "Start time of the supervisor since unix epoch in seconds.",
+           number(agent, "started_at"));
+}
+
+void sa_metrics_write(const cJSON *status, struct sa_buf *out)
+{
+    const cJSON *agent = member(status, "agent"), *accounts = member(status, "accounts");
+
+    write_agent(agent, accounts, out);
+    write_states(accounts, out);
+    write_counters(accounts, member(agent, "uplink"), out);
+    write_processes(agent, accounts, out);
+    write_ends(agent, accounts, out);
+    write_armory(member(agent, "uplink"), accounts, out);
+    write_roles(agent, accounts, out);
+}
+
+bool sa_metrics_ready(const cJSON *status, const char **why)
+{
+    const cJSON *agent = member(status, "agent"), *uplink = member(agent, "uplink");
+
+    *why = "ready";
+    if (cJSON_IsTrue(member(agent, "stopping")))
+        *why = "stopping";
+    else if (strcmp(text(uplink, "process"), "running") != 0)
+        *why = "the uplink does not run";
+    else if (strcmp(text(agent, "sink"), "grpc") == 0 && number(uplink, "connected") < 1)
+        *why = "not connected to Spinnaker";
+    else
+        return true;
+    return false;
+}
