@@ -26,7 +26,8 @@ int sa_buf_add(struct sa_buf *b, const void *p, size_t n);
 int sa_buf_addc(struct sa_buf *b, char c);
 int sa_buf_adds(struct sa_buf *b, const char *s);
 int sa_buf_addf(struct sa_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int sa_buf_addv(struct sa_buf *b, const char *fmt, va_list ap);
+int sa_buf_addv(struct sa_buf *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 /* Appends s as a JSON string with its quotes, by RFC 8259; invalid UTF-8 becomes U+FFFD,
  * control characters (C0, DEL, C1) are escaped. */
 int sa_buf_add_json(struct sa_buf *b, const char *s);

@@ -39,6 +39,9 @@ static void strip_controls(char *s)
 
 /* Returns an owned string of the two parts "<fmt>" and "<tail>", or NULL for lack of memory. */
 static char *text_of(const char *tail, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+static char *text_of(const char *tail, const char *fmt, va_list ap)
 {
     char *head = NULL;
     if (vasprintf(&head, fmt, ap) < 0) {

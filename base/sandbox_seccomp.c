@@ -116,10 +116,23 @@ static void rule(scmp_filter_ctx f, int *rc, uint32_t action, int nr, unsigned n
     }
 }
 
-/* One rule a value: the call is allowed where argument arg equals it. */
+/* Conditions on the argument of that number, from 0. */
+static struct scmp_arg_cmp equal(unsigned arg, uint64_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp masked(unsigned arg, uint64_t mask, uint64_t value)
+{
+    return (struct scmp_arg_cmp){
+        .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
+/* One rule a value: the call is allowed where argument arg equals it. All 64 bits count, of which
+ * the kernel may use 32: that errs on the safe side. */
 static void allow_value(scmp_filter_ctx f, int *rc, int nr, unsigned arg, uint64_t value)
 {
-    struct scmp_arg_cmp c = SCMP_CMP64(arg, SCMP_CMP_EQ, value);
+    struct scmp_arg_cmp c = equal(arg, value);
     rule(f, rc, SCMP_ACT_ALLOW, nr, 1, &c);
 }
 
@@ -142,10 +155,10 @@ static void each_name(scmp_filter_ctx f, int *rc, uint32_t action, const char *n
  * name service switch) is refused softly: its caller has a way without. */
 static void memory_rules(scmp_filter_ctx f, int *rc)
 {
-    const struct scmp_arg_cmp data = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+    const struct scmp_arg_cmp data = masked(2, PROT_EXEC, 0);
     const struct scmp_arg_cmp library[] = {
-        SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC),
-        SCMP_A3_64(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0),
+        masked(2, PROT_EXEC, PROT_EXEC),
+        masked(3, MAP_ANONYMOUS, 0),
     };
     rule(f, rc, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &data);
     rule(f, rc, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 2, library);
@@ -159,16 +172,21 @@ static void thread_rules(scmp_filter_ctx f, int *rc)
     const uint64_t must = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
     const uint64_t mask = must | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                           CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_PTRACE;
-    const struct scmp_arg_cmp thread = SCMP_A0_64(SCMP_CMP_MASKED_EQ, mask, must);
+    const struct scmp_arg_cmp thread = masked(0, mask, must);
     rule(f, rc, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &thread);
     rule(f, rc, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
 }
 
-/* Signals to itself only (abort, pthread_kill), and SIGSYS keeps the handler that it has. */
+/* Signals to itself only (abort, pthread_kill), and SIGSYS keeps the handler that it has. The
+ * kernel looks at the low 32 bits of a signal's number and the filter at all 64, so "not SIGSYS" is
+ * said bit by bit: a bit that SIGSYS has is missing, or one is there that it lacks. */
 static void signal_rules(scmp_filter_ctx f, int *rc)
 {
-    const struct scmp_arg_cmp not_sigsys = SCMP_A0_64(SCMP_CMP_NE, SIGSYS);
-    rule(f, rc, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigaction), 1, &not_sigsys);
+    for (unsigned bit = 0; bit < 7; bit++) {
+        uint64_t mask = UINT64_C(1) << bit;
+        const struct scmp_arg_cmp differs = masked(0, mask, ~(uint64_t)SIGSYS & mask);
+        rule(f, rc, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigaction), 1, &differs);
+    }
     allow_value(f, rc, SCMP_SYS(tgkill), 0, (uint64_t)getpid());
 }
 
@@ -184,7 +202,7 @@ static void value_rules(scmp_filter_ctx f, int *rc, unsigned profile)
         allow_value(f, rc, SCMP_SYS(prctl), 0, prctl_options[i]);
     }
     /* Limits may be read: the second pointer is the new value. */
-    const struct scmp_arg_cmp no_new_limit = SCMP_A2_64(SCMP_CMP_EQ, 0);
+    const struct scmp_arg_cmp no_new_limit = equal(2, 0);
     rule(f, rc, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, &no_new_limit);
     if ((profile & NETWORK) == 0) {
         return;
@@ -193,8 +211,7 @@ static void value_rules(scmp_filter_ctx f, int *rc, unsigned profile)
         allow_value(f, rc, SCMP_SYS(socket), 0, (uint64_t)socket_families[i]);
     }
     /* getaddrinfo asks the kernel for its addresses. */
-    const struct scmp_arg_cmp route[] = {SCMP_A0_64(SCMP_CMP_EQ, AF_NETLINK),
-                                         SCMP_A2_64(SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */)};
+    const struct scmp_arg_cmp route[] = {equal(0, AF_NETLINK), equal(2, 0 /* NETLINK_ROUTE */)};
     rule(f, rc, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, route);
     allow_value(f, rc, SCMP_SYS(socketpair), 0, AF_UNIX);
 }
@@ -232,7 +249,7 @@ static scmp_filter_ctx make_filter(const struct sa_sandbox *s, int *rc)
     if (helper) {
         each_name(f, rc, SCMP_ACT_TRAP, helper_killed);
         each_name(f, rc, SCMP_ACT_ERRNO(EPERM), helper_refused);
-        const struct scmp_arg_cmp packet = SCMP_A0_64(SCMP_CMP_EQ, AF_PACKET);
+        const struct scmp_arg_cmp packet = masked(0, UINT32_MAX, AF_PACKET);
         rule(f, rc, SCMP_ACT_TRAP, SCMP_SYS(socket), 1, &packet);
     } else {
         profile_rules(f, rc, BIT(s->profile));
