@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# One account: what is followed, the table, the session with the other side, and the process itself.
+sa_module(sa_worker
+  SOURCES
+    open.c discovery.c discovery_parse.c kinds.c access.c plan.c
+    scope.c list.c watch.c intake.c madeup.c
+    session.c welcome.c batch.c compare.c snapshot.c resolve.c checkpoint.c
+    turn.c report.c link.c worker.c
+  LINK sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
+       PkgConfig::CURL nng::nng Threads::Threads)
+
+# Only newer versions of nng can be told how many threads to start.
+include(CheckSymbolExists)
+set(CMAKE_REQUIRED_LIBRARIES nng::nng)
+check_symbol_exists(nng_init_set_parameter "nng/nng.h;nng/supplemental/util/platform.h"
+  SA_NNG_INIT_PARAMETERS)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(SA_NNG_INIT_PARAMETERS)
+  target_compile_definitions(sa_worker PRIVATE SA_NNG_INIT_PARAMETERS)
+endif()

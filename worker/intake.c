@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where each object passes that was read, by whatever request: it is scrubbed, filtered, held
+ * against the table, and what is news goes on to the batch or, where that has no room, becomes a
+ * dirty key.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/plan.h"
+#include "worker/scope.h"
+#include "worker/session.h"
+
+/* Keys of a scope that are remembered by name; past it the scope is compared as a whole. */
+#define DIRTY_MAX 4096u
+
+void sa_intake_stamp(struct sa_worker *w)
+{
+    w->read_ns = sa_mono_ns();
+    w->read_us = sa_real_us();
+}
+
+void sa_intake_version(struct sa_scope *s, const char *text, uint64_t version)
+{
+    if (s->follow != SA_FOLLOW_WATCH || !*text)
+        return;
+    memcpy(s->version, text, sizeof s->version);
+    if (version > s->high)
+        s->high = version;
+}
+
+/* Clouddriver's rule (KubernetesCachingAgent, shouldCacheManifest): an object that asks to be
+ * ignored is never cached, one without an application only where everything is. */
+bool sa_intake_visible(const struct sa_scope *s, const struct sa_object *o)
+{
+    const struct sa_account *a = &s->w->account;
+    if (o->ignored || (a->only_spinnaker_managed && !o->has_application))
+        return false;
+    bool is_namespace = !*s->res.group && strcmp(s->res.plural, "namespaces") == 0;
+    if (!s->res.namespaced && !is_namespace)
+        return true;
+    const char *in = is_namespace ? o->name : o->namespace;
+    if (a->namespaces.n && !sa_strings_has(&a->namespaces, in))
+        return false;
+    return !sa_strings_has(&a->omit_namespaces, in);
+}
+
+void sa_intake_dirty(struct sa_scope *s, const char *namespace, const char *name)
+{
+    if (s->internal)
+        return;
+    s->w->pump = true;
+    if (!s->dirty)
+        s->dirty = sa_dirty_new(DIRTY_MAX);
+    if (!s->dirty || sa_dirty_add(s->dirty, namespace, name) == SA_DIRTY_COLLAPSED)
+        s->compare_needed = true;
+}
+
+static void send_or_mark(struct sa_scope *s, const struct sa_object *o, const struct sa_buf *json)
+{
+    if (!sa_batch_add(s, o, json))
+        sa_intake_dirty(s, o->namespace, o->name);
+    else if (s->dirty && sa_dirty_count(s->dirty))
+        sa_dirty_remove(s->dirty, o->namespace, o->name);
+}
+
+void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t version,
+                    enum sa_origin origin)
+{
+    struct sa_worker *w = s->w;
+    struct sa_hash128 key = sa_table_key(s->id, o->namespace, o->name);
+    switch (sa_table_remove(w->table, s->id, key, version)) {
+    case SA_REMOVED:
+        if (s->definitions)
+            sa_plan_definitions_changed(w);
+        send_or_mark(s, o, NULL);
+        break;
+    case SA_REMOVED_ABSENT:
+        /* The other side may know it where the table does not know everything; a dirty key was
+         * sent, or stored, some time. A list is held against the other side as a whole. */
+        if (origin == SA_FROM_GET || (origin == SA_FROM_WATCH && !s->complete))
+            send_or_mark(s, o, NULL);
+        break;
+    case SA_REMOVED_STALE:
+        break;
+    }
+}
+
+static uint32_t uid_hash(const char *uid)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (; *uid; uid++)
+        h = (h ^ (unsigned char)*uid) * 16777619u;
+    return h;
+}
+
+static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origin origin)
+{
+    struct sa_worker *w = s->w;
+    struct sa_hash128 key = sa_table_key(s->id, o->namespace, o->name);
+    bool dirty = s->dirty && sa_dirty_count(s->dirty) > 0;
+    if (s->definitions && origin == SA_FROM_WATCH)
+        sa_plan_definitions_changed(w);
+    w->average += (w->scratch.len + 256) / 64;
+    w->average -= w->average / 64;
+    switch (sa_table_put(w->table, s->id, key, uid_hash(o->uid), o->version, &o->digest)) {
+    case SA_PUT_NEW:
+        /* New to an incomplete table, from a list: most likely the other side has it. Sums and
+         * pages will tell. */
+        if (origin != SA_FROM_LIST || s->complete || s->direct ||
+            (dirty && sa_dirty_has(s->dirty, o->namespace, o->name)))
+            send_or_mark(s, o, &w->scratch);
+        break;
+    case SA_PUT_CHANGED:
+        send_or_mark(s, o, &w->scratch);
+        break;
+    case SA_PUT_SAME:
+        if (origin == SA_FROM_GET || (dirty && sa_dirty_has(s->dirty, o->namespace, o->name)))
+            send_or_mark(s, o, &w->scratch);
+        break;
+    case SA_PUT_STALE:
+        break;
+    case SA_PUT_NO_MEMORY:
+        s->complete = false;
+        s->want_list = true;
+        sa_intake_dirty(s, o->namespace, o->name);
+        break;
+    }
+}
+
+int sa_intake(struct sa_scope *s, const char *json, size_t n, enum sa_origin origin, bool deleted,
+              struct sa_err **err)
+{
+    struct sa_worker *w = s->w;
+    char api_version[256];
+    snprintf(api_version, sizeof api_version, "%s%s%s", s->res.group, *s->res.group ? "/" : "",
+             s->res.version);
+    const struct sa_scrub_options opt = {
+        .api_version = api_version,
+        .kind = s->res.kind,
+        .redact = w->redact,
+        .metadata_only = deleted,
+    };
+    struct sa_object o;
+    sa_buf_reset(&w->scratch);
+    if (sa_scrub(json, n, &opt, &w->scratch, &o, err))
+        return -1;
+    if (*s->namespace && strcmp(o.namespace, s->namespace) != 0)
+        return sa_err_set(err, SA_EPROTOCOL,
+                          "the server answered for namespace %s with an object of "
+                          "namespace \"%s\"",
+                          s->namespace, o.namespace);
+    if (origin == SA_FROM_WATCH)
+        sa_intake_version(s, o.resource_version, o.version);
+    if (deleted || !sa_intake_visible(s, &o))
+        sa_intake_gone(s, &o, o.version, origin);
+    else
+        present(s, &o, origin);
+    return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reaches the API server for the first time: its version, and the cluster's identity. */
+#include "worker/open.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "worker/step.h"
+
+#define TIMEOUT_NS (30 * SA_NS_PER_S)
+
+static void on_done(void *arg, const struct sa_response *r);
+
+static void again(struct sa_worker *w, const struct sa_response *r, const struct sa_err *err)
+{
+    uint64_t wait = sa_backoff_next(&w->open_backoff);
+    if (!err && r)
+        err = r->error;
+    if (err)
+        sa_slot_error(w->slot, "the API server can't be reached: %s", sa_err_msg(err));
+    else
+        sa_slot_error(w->slot, "the API server answers HTTP %d%s", r ? r->status : 0,
+                      r && r->status == 401 ? ": the credential is not accepted" : "");
+    if (w->open_backoff.failures == 1 || w->open_backoff.failures % 16 == 0)
+        sa_log(SA_WARN, "%s; next try in %.1f s", w->slot->last_error, (double)wait / 1e9);
+    w->open_ns = sa_mono_ns() + wait;
+    sa_worker_wake_at(w, w->open_ns);
+}
+
+static void ask(struct sa_worker *w, const char *path, const char *accept)
+{
+    struct sa_err *err = NULL;
+    struct sa_request_options opt = {
+        .path = path,
+        .accept = accept,
+        .timeout_ns = TIMEOUT_NS,
+        .on_done = on_done,
+        .arg = w,
+    };
+    w->opening = w->api.start(w->api.arg, &opt, &err);
+    if (!w->opening)
+        again(w, NULL, err);
+    sa_err_free(&err);
+}
+
+static int read_version(struct sa_worker *w, const struct sa_response *r)
+{
+    if (r->status == 403) /* not everybody may read it, and nothing depends on it */
+        return 0;
+    if (r->status != 200 || r->error || !r->body || !r->body->data)
+        return -1;
+    cJSON *doc = cJSON_ParseWithLength(r->body->data, r->body->len);
+    const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(doc, "gitVersion"));
+    snprintf(w->version, sizeof w->version, "%s", v ? v : "");
+    cJSON_Delete(doc);
+    return 0;
+}
+
+static int read_cluster(struct sa_worker *w, const struct sa_response *r, struct sa_err **err)
+{
+    struct sa_object o;
+    const struct sa_scrub_options opt = {.metadata_only = true};
+    if (r->status == 403 || r->status == 404)
+        return 0;
+    if (r->status != 200 || r->error || !r->body || !r->body->data)
+        return -1;
+    if (sa_scrub(r->body->data, r->body->len, &opt, NULL, &o, err))
+        return sa_err_wrap(err, "the namespace kube-system");
+    snprintf(w->cluster, sizeof w->cluster, "%s", o.uid);
+    return 0;
+}
+
+static void on_done(void *arg, const struct sa_response *r)
+{
+    struct sa_worker *w = arg;
+    struct sa_err *err = NULL;
+    w->opening = NULL;
+    if (!w->version_known) {
+        if (read_version(w, r)) {
+            again(w, r, NULL);
+            return;
+        }
+        w->version_known = true;
+        ask(w, "/api/v1/namespaces/kube-system", SA_ACCEPT_METADATA);
+        return;
+    }
+    if (read_cluster(w, r, &err)) {
+        again(w, r, err);
+        sa_err_free(&err);
+        return;
+    }
+    w->reached = true;
+    w->open_ns = 0;
+    sa_slot_set_text(w->slot->version, sizeof w->slot->version, w->version);
+    sa_slot_set_text(w->slot->cluster, sizeof w->slot->cluster, w->cluster);
+    if (w->http)
+        sa_slot_set_text(w->slot->server, sizeof w->slot->server, sa_http_server(w->http));
+    sa_log(SA_INFO, "connected to Kubernetes %s", w->version[0] ? w->version : "(unknown version)");
+    sa_discovery_start(w->discovery);
+    w->pump = true;
+}
+
+void sa_open_step(struct sa_worker *w)
+{
+    if (w->reached || w->opening || !w->open_ns)
+        return;
+    if (sa_mono_ns() < w->open_ns) {
+        sa_worker_wake_at(w, w->open_ns);
+        return;
+    }
+    ask(w, w->version_known ? "/api/v1/namespaces/kube-system" : "/version",
+        w->version_known ? SA_ACCEPT_METADATA : NULL);
+}
+
+void sa_open_cancel(struct sa_worker *w)
+{
+    if (w->opening)
+        w->api.cancel(w->api.arg, w->opening);
+    w->opening = NULL;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dirty keys are read again, when there is room to send what is read: few by themselves, many by
+ * one list of the scope, which sends those of its objects that are dirty.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/scope.h"
+#include "worker/session.h"
+#include "worker/step.h"
+
+#define MANY          100u
+#define LIST_EVERY_NS (2 * SA_NS_PER_S)
+#define GET_TIMEOUT   (30 * SA_NS_PER_S)
+#define GET_RETRY_NS  SA_NS_PER_S
+
+static void release(struct sa_get *g)
+{
+    struct sa_scope *s = sa_scope_by_id(g->w, g->scope);
+    g->req = NULL;
+    if (s)
+        s->gets--;
+}
+
+void sa_resolve_cancel(struct sa_worker *w, const struct sa_scope *s)
+{
+    for (unsigned i = 0; i < SA_GETS; i++) {
+        struct sa_get *g = &w->gets[i];
+        if (!g->req || (s && g->scope != s->id))
+            continue;
+        w->api.cancel(w->api.arg, g->req);
+        struct sa_scope *of = sa_scope_by_id(w, g->scope);
+        release(g);
+        if (of)
+            sa_intake_dirty(of, g->namespace, g->name);
+    }
+}
+
+static void on_done(void *arg, const struct sa_response *r)
+{
+    struct sa_get *g = arg;
+    struct sa_worker *w = g->w;
+    struct sa_scope *s = sa_scope_by_id(w, g->scope);
+    struct sa_err *err = NULL;
+    w->pump = true;
+    release(g);
+    if (!s)
+        return;
+    sa_intake_stamp(w);
+    if (r->status == 404 && !r->error) {
+        /* A version seen after the read began belongs to a newer object of this name. */
+        struct sa_object o = {0};
+        snprintf(o.namespace, sizeof o.namespace, "%s", g->namespace);
+        snprintf(o.name, sizeof o.name, "%s", g->name);
+        sa_intake_gone(s, &o, g->high, SA_FROM_GET);
+        return;
+    }
+    struct sa_response copy = *r;
+    if (r->status == 200 && !r->error && r->body) {
+        if (sa_intake(s, r->body->data ? r->body->data : "", r->body->len, SA_FROM_GET, false,
+                      &err) == 0)
+            return;
+        copy.error = err;
+    }
+    sa_intake_dirty(s, g->namespace, g->name);
+    s->list.not_before_ns = sa_mono_ns() + sa_scope_failed(s, &copy, &s->list.backoff, "reading");
+    sa_err_free(&err);
+}
+
+static int start_get(struct sa_get *g, struct sa_scope *s, struct sa_err **err)
+{
+    struct sa_worker *w = s->w;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    sa_buf_init(&path, 8192);
+    if (sa_scope_path(s, g->namespace, g->name, &path))
+        return sa_err_set(err, SA_EMEMORY, "no memory for a request");
+    struct sa_request_options opt = {
+        .path = path.data,
+        .timeout_ns = GET_TIMEOUT,
+        .max_body = (size_t)w->account.max_object_bytes,
+        .on_done = on_done,
+        .arg = g,
+    };
+    g->w = w;
+    g->scope = s->id;
+    g->high = s->high;
+    g->req = w->api.start(w->api.arg, &opt, err);
+    if (!g->req)
+        return -1;
+    s->gets++;
+    return 0;
+}
+
+struct made_up {
+    struct sa_scope *s;
+    const char *name;
+    bool found;
+};
+
+static void madeup_read(void *arg, const char *name, const char *json, size_t n)
+{
+    struct made_up *m = arg;
+    if (strcmp(name, m->name) == 0) {
+        m->found = true;
+        sa_intake(m->s, json, n, SA_FROM_GET, false, NULL);
+    }
+}
+
+static void resolve_made_up(struct sa_scope *s)
+{
+    char namespace[64], name[SA_NAME_MAX];
+    size_t n = sa_dirty_count(s->dirty);
+    sa_intake_stamp(s->w);
+    for (; n > 0 && sa_dirty_pop(s->dirty, namespace, name); n--) {
+        struct made_up m = {s, name, false};
+        sa_madeup_each(s, madeup_read, &m);
+        if (!m.found) {
+            struct sa_object o = {0};
+            snprintf(o.name, sizeof o.name, "%s", name);
+            sa_intake_gone(s, &o, 0, SA_FROM_GET);
+        }
+    }
+}
+
+static unsigned gets_running(const struct sa_worker *w)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < SA_GETS; i++)
+        n += w->gets[i].req != NULL;
+    return n;
+}
+
+static void read_some(struct sa_scope *s)
+{
+    struct sa_worker *w = s->w;
+    for (unsigned i = 0; i < SA_GETS && sa_dirty_count(s->dirty); i++) {
+        struct sa_get *g = &w->gets[i];
+        struct sa_err *err = NULL;
+        if (g->req)
+            continue;
+        if (sa_batch_room(w) < (gets_running(w) + 1) * w->average)
+            return;
+        sa_dirty_pop(s->dirty, g->namespace, g->name);
+        if (start_get(g, s, &err)) {
+            sa_intake_dirty(s, g->namespace, g->name);
+            s->list.not_before_ns = sa_mono_ns() + GET_RETRY_NS;
+            sa_err_free(&err);
+            return;
+        }
+    }
+}
+
+void sa_resolve_step(struct sa_scope *s)
+{
+    struct sa_worker *w = s->w;
+    size_t n = s->dirty ? sa_dirty_count(s->dirty) : 0;
+    if (n == 0 || !sa_session_open(s) || s->kept || w->stopping)
+        return;
+    if (s->made_up) {
+        resolve_made_up(s);
+        return;
+    }
+    uint64_t now = sa_mono_ns();
+    bool watching = s->follow == SA_FOLLOW_WATCH || s->follow == SA_FOLLOW_PAUSE;
+    bool wanting = s->compare == SA_COMPARE_PAGES && !s->snap.listed && n < 2048;
+    if (s->list.active || !watching || sa_batch_room(w) == 0)
+        return; /* a list comes by the dirty keys anyway */
+    if (now < s->list.not_before_ns) {
+        sa_worker_wake_at(w, s->list.not_before_ns);
+        return;
+    }
+    if (n <= MANY) {
+        read_some(s);
+    } else if (wanting) {
+        return; /* more are about to be wanted: one list for all of them */
+    } else if (now - s->dirty_list_ns >= LIST_EVERY_NS) {
+        s->want_list = true;
+    } else {
+        read_some(s);
+        sa_worker_wake_at(w, s->dirty_list_ns + LIST_EVERY_NS);
+    }
+}
