@@ -145,6 +145,8 @@ static struct sa_permission *permission_of(struct sa_account *a, const char *nam
 static int decode_roles(struct decode *d, const struct sa_key *k, const struct sa_yaml *map,
                         struct sa_account *a)
 {
+    struct sa_key list_key = *k; /* a list of roles is read like any other */
+    list_key.type = SA_KEY_STRINGS;
     for (size_t i = 0; i < map->n; i++) {
         const char *name = canonical_permission(map->keys[i]->text);
         if (name == NULL) {
@@ -157,7 +159,8 @@ static int decode_roles(struct decode *d, const struct sa_key *k, const struct s
         if (p == NULL)
             return no_memory(d);
         struct sa_strings roles = {0};
-        if (!sa_yaml_is_null(map->items[i]) && decode_strings(d, k, map->items[i], &roles) != 0)
+        if (!sa_yaml_is_null(map->items[i]) &&
+            decode_strings(d, &list_key, map->items[i], &roles) != 0)
             return -1;
         int r = 0;
         for (size_t j = 0; j < roles.n && r == 0; j++) {
@@ -167,7 +170,7 @@ static int decode_roles(struct decode *d, const struct sa_key *k, const struct s
                 n--;
             r = n == 0 ? 0 : sa_strings_add(&p->roles, role, n);
         }
-        sa_value_free(&(const struct sa_key){.type = SA_KEY_STRINGS}, &roles);
+        sa_value_free(&list_key, &roles);
         if (r != 0)
             return no_memory(d);
     }

@@ -187,14 +187,30 @@ static bool looks_like_kubeconfig(const struct sa_yaml *root)
     return sa_yaml_get(root, "apiVersion") != NULL && sa_yaml_get(root, "clusters") != NULL;
 }
 
+/* "kubernetes", or with the rest of a path behind a dot. */
+static bool is_kubernetes(const char *key)
+{
+    size_t n = strlen("kubernetes");
+    return strncmp(key, "kubernetes", n) == 0 && (key[n] == '\0' || key[n] == '.');
+}
+
+static bool is_document(const struct sa_yaml *root)
+{
+    for (size_t i = 0; i < root->n && root->kind == SA_YAML_MAP; i++) {
+        if (is_kubernetes(root->keys[i]->text))
+            return true;
+    }
+    return false;
+}
+
 /* What a file of accounts.d may hold, as a tree like that of a main file. Takes over *root, which
  * is NULL afterwards if nothing of it can be used. */
 static int normalise_accounts(struct merge *m, struct sa_yaml **root)
 {
     struct sa_yaml *r = *root;
-    if (r->kind == SA_YAML_MAP && sa_yaml_get(r, "kubernetes") != NULL) {
+    if (is_document(r)) {
         for (size_t i = 0; i < r->n; i++) {
-            if (strcmp(r->keys[i]->text, "kubernetes") != 0)
+            if (!is_kubernetes(r->keys[i]->text))
                 sa_problem_node(m->problems, false, r->keys[i],
                                 "%.100s: a file of accounts may hold kubernetes.accounts only",
                                 r->keys[i]->text);

@@ -47,7 +47,7 @@ static void add_type(const struct sa_key *k, struct sa_buf *out)
     size_t n;
     const char *c;
     for (size_t i = 0; (c = sa_key_choice(k, i, &n)) != NULL; i++)
-        sa_buf_addf(out, "%s%.*s", i == 0 ? ", one of " : " ", (int)n, c);
+        sa_buf_addf(out, "%s%.*s", i == 0 ? ", one of " : ", ", (int)n, c);
     if (k->secret)
         sa_buf_adds(out, ", secret");
 }

@@ -209,7 +209,7 @@ static int parse_strings(const char *text, struct sa_strings *out, struct sa_err
 static int parse_choice_into(const struct sa_key *k, const char *text, void *field,
                              struct sa_err **err)
 {
-    size_t i, n;
+    size_t i = 0, n;
     if (parse_choice(k, text, &i, err) != 0)
         return -1;
     if (k->type == SA_KEY_CHOICE_BOOL) {
