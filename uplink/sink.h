@@ -19,6 +19,7 @@
 
 struct sa_sink_ops;
 struct sa_uplink_secrets;
+struct sa_token_helper;
 
 /* What every sink begins with; the rest is its own. */
 struct sa_sink {
@@ -34,7 +35,8 @@ struct sa_sink_account {
 struct sa_sink_setup {
     struct sa_loop *loop;
     const struct sa_settings *settings;
-    const struct sa_uplink_secrets *secrets; /* may be NULL where no sink needs any (tests) */
+    const struct sa_uplink_secrets *secrets; /* the gRPC sink's */
+    struct sa_token_helper *token;           /* not running where no token command is configured */
     struct sa_slot *slot;                    /* for the counters of the connection */
     const uint8_t *instance;                 /* 16 bytes, new with each start */
 };
@@ -43,6 +45,8 @@ struct sa_sink_setup {
 struct sa_sink_events {
     void (*up)(void *arg); /* accounts may open */
     void (*down)(void *arg, const struct sa_err *why);
+    /* true: the sink can't keep up, message() is not to be called until false comes. */
+    void (*pressure)(void *arg, bool high);
     /* An encoded scaleagent.v1.AccountReply for one account; borrowed. */
     void (*reply)(void *arg, uint32_t handle, const void *p, size_t n);
 };

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The workers' side of the uplink: one nng PAIR0 listener for each account (ipc/data.h). A pipe
+ * counts as the account's worker once its first message has shown the key that the supervisor gave
+ * to both; whatever else comes before is refused. nng's threads only put messages into one queue
+ * and wake the loop; everything below is called in the loop's thread.
+ *
+ * Bounds: of each account at most 512 KB wait in the queue, of all accounts together 64 MB; past
+ * that no more is received, and the worker waits. Towards a worker at most 4 MB wait; one that does
+ * not take its messages is cut off.
+ */
+#ifndef SA_UPLINK_INTAKE_H
+#define SA_UPLINK_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "ipc/data.h"
+
+struct sa_intake;
+struct sa_link; /* an account's listener and its worker, if one is there */
+
+struct sa_intake_events {
+    /* The worker has shown its key. */
+    void (*bound)(void *arg, void *account);
+    /* It has gone. */
+    void (*gone)(void *arg, void *account);
+    /* SA_DATA_ACCOUNT; payload is borrowed. -1: cut the worker off (err says why). */
+    int (*message)(void *arg, void *account, const struct sa_data_header *h, const void *p,
+                   size_t n, struct sa_err **err);
+    /* A wrong key, or no key at all, came from this process; 0 if unknown. */
+    void (*forgery)(void *arg, void *account, uint32_t pid);
+};
+
+/* ev is borrowed. */
+struct sa_intake *sa_intake_new(struct sa_loop *l, const char *runtime_dir,
+                                const struct sa_intake_events *ev, void *arg, struct sa_err **err);
+/* Closes what is left; NULL is allowed. */
+void sa_intake_free(struct sa_intake *in);
+
+/* Listens for the worker of the account with this index. A socket file left behind is removed. */
+struct sa_link *sa_intake_add(struct sa_intake *in, uint32_t index, const uint8_t key[32],
+                              void *account, struct sa_err **err);
+/* The worker was started again: only this key counts now; who holds another is cut off. */
+void sa_intake_rekey(struct sa_link *k, const uint8_t key[32]);
+void sa_intake_remove(struct sa_intake *in, struct sa_link *k);
+
+/* Queues a message for the worker; dropped if none is bound. */
+void sa_intake_send(struct sa_link *k, enum sa_data_kind kind, const void *p, size_t n);
+/* While paused nothing is given to message(), and at the bounds nothing more is received. */
+void sa_intake_pause(struct sa_intake *in, bool paused);
+/* Receives nothing more; what is queued is still given to message() by sa_intake_drain. */
+void sa_intake_stop(struct sa_intake *in);
+void sa_intake_drain(struct sa_intake *in);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The uplink's own secrets: the token and the key's password from the configuration files, the
+ * client's certificate and key and the CA. Their files may be readable by root alone, and their
+ * content is parsed only after root is given up: sa_secrets_read() before the uid is dropped takes
+ * bytes, sa_secrets_parse() after it looks at them.
+ */
+#ifndef SA_UPLINK_SECRETS_H
+#define SA_UPLINK_SECRETS_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/load.h"
+#include "config/settings.h"
+
+struct sa_uplink_secrets {
+    char *cert, *key, *ca; /* PEM, NULL where not configured */
+    size_t cert_len, key_len, ca_len;
+    char *key_password, *token; /* NULL where not configured */
+    struct sa_sources sources;  /* the configuration files, until they are parsed */
+};
+
+int sa_secrets_read(struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
+                    const char *const *config_files, struct sa_err **err);
+int sa_secrets_parse(struct sa_uplink_secrets *s, struct sa_err **err);
+void sa_secrets_free(struct sa_uplink_secrets *s);
+
+/* The body of SA_CTL_FILES: what was read, so that the supervisor watches it. */
+void sa_secrets_files(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
+                      const uint8_t fingerprint_key[32], struct sa_buf *body);
+
+#endif

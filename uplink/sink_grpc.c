@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gRPC sink: one stream to the plugin (proto/PROTOCOL.md). It connects, says Hello and
+ * Accounts, is up once the plugin has answered, relays, keeps the stream alive by heartbeats, and
+ * connects again with growing pauses whenever it ends.
+ */
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "proto/scale_agent.pb-c.h"
+#include "uplink/endpoint.h"
+#include "uplink/grpc_call.h"
+#include "uplink/grpc_wire.h"
+#include "uplink/secrets.h"
+#include "uplink/sink.h"
+#include "uplink/token.h"
+
+#define HIGH_WATER   ((size_t)32 * 1024 * 1024) /* bytes queued for the stream: workers wait */
+#define LOW_WATER    ((size_t)8 * 1024 * 1024)
+#define ACCOUNT_MAX  ((size_t)8 * 1024 * 1024) /* of one account: twice the credit it may have */
+#define ANSWER_TIME  (30 * SA_NS_PER_S)        /* for Hello, where no heartbeat says less */
+#define HEALTHY_TIME (30 * SA_NS_PER_S)        /* a stream that lasted so resets the backoff */
+#define PATH         "/scaleagent.v1.ScaleAgent/Connect"
+
+enum state {
+    IDLE,  /* before the list of accounts, or waiting to connect */
+    TOKEN, /* waits for the token helper */
+    HELLO, /* the call is made; waits for HelloAnswer */
+    UP,
+    CLOSING, /* half-closed; waits for the end */
+};
+
+struct peer { /* an account, by its handle */
+    uint32_t handle;
+    char *name;
+    size_t queued; /* bytes */
+};
+
+struct grpc_sink {
+    struct sa_sink base;
+    struct sa_sink_setup setup;
+    const struct sa_clouddriver *c; /* of setup.settings */
+    const struct sa_sink_events *ev;
+    void *arg;
+    enum state state;
+    struct sa_endpoint target;
+    struct sa_call *call;
+    struct sa_timer retry, beat;
+    struct sa_backoff backoff;
+    struct peer *peers; /* sorted by handle */
+    size_t n_peers;
+    char *fetched_token; /* by the token command */
+    uint64_t fetched_ns;
+    uint64_t up_since, last_received, last_count; /* ns, ns, bytes */
+    uint64_t nonce, beat_ns, silence_ns;          /* interval and longest silence; 0: none */
+    uint32_t retry_after_ms;                      /* by Goodbye */
+    struct sa_timer broken; /* ends the stream in a turn of its own, for this reason: */
+    struct sa_err *reason;
+    struct sa_buf out;
+    char agent_id[256];
+    bool listed, pressed;
+};
+
+static void connect_now(void *arg);
+
+static struct grpc_sink *self(struct sa_sink *s)
+{
+    return (struct grpc_sink *)s;
+}
+
+static struct peer *find_peer(const struct grpc_sink *k, uint32_t handle)
+{
+    size_t lo = 0, hi = k->n_peers;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (k->peers[mid].handle == handle)
+            return &k->peers[mid];
+        if (k->peers[mid].handle < handle)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
+static void press(struct grpc_sink *k, bool high)
+{
+    if (k->pressed == high)
+        return;
+    k->pressed = high;
+    k->ev->pressure(k->arg, high);
+}
+
+/* Queues the message in k->out. What can't be queued for lack of memory breaks the stream: without
+ * it the other side would not know what we think it knows. */
+static int send_out(struct grpc_sink *k, int built, struct sa_err **err)
+{
+    int rc = built < 0 ? sa_err_set(err, SA_EMEMORY, "no memory for a message")
+                       : sa_call_send(k->call, 0, k->out.data, k->out.len, NULL, 0, err);
+
+    sa_buf_trim(&k->out, 65536);
+    return rc;
+}
+
+static int send_accounts(struct grpc_sink *k, struct sa_err **err)
+{
+    struct sa_sink_account *v = calloc(k->n_peers + 1, sizeof *v);
+    int built = -1;
+
+    for (size_t i = 0; v && i < k->n_peers; i++)
+        v[i] = (struct sa_sink_account){k->peers[i].handle, k->peers[i].name};
+    if (v)
+        built = sa_wire_accounts(v, k->n_peers, &k->out);
+    free(v);
+    return send_out(k, built, err);
+}
+
+static void slot_disconnected(struct grpc_sink *k)
+{
+    if (!k->setup.slot)
+        return;
+    k->setup.slot->connected = 0;
+    k->setup.slot->disconnections++;
+}
+
+/* The stream is over, for whatever reason: the call goes, the workers hear of it, and a new one is
+ * made after a pause. */
+static void disconnect(struct grpc_sink *k, const struct sa_err *why)
+{
+    uint64_t wait;
+
+    if (k->state == UP && sa_mono_ns() - k->up_since >= HEALTHY_TIME)
+        sa_backoff_reset(&k->backoff);
+    if (k->state == UP)
+        slot_disconnected(k);
+    wait = sa_backoff_next(&k->backoff) + k->retry_after_ms * SA_NS_PER_MS;
+    k->retry_after_ms = 0;
+    k->state = IDLE;
+    sa_timer_cancel(k->setup.loop, &k->beat);
+    sa_timer_cancel(k->setup.loop, &k->broken);
+    sa_call_free(k->call);
+    k->call = NULL;
+    for (size_t i = 0; i < k->n_peers; i++)
+        k->peers[i].queued = 0;
+    k->pressed = false; /* down() says it */
+    if (sa_timer_set(k->setup.loop, &k->retry, wait, connect_now, k) < 0)
+        sa_log(SA_FATAL, "no memory for a timer: no more attempt to connect");
+    k->ev->down(k->arg, why);
+}
+
+static void fail(struct grpc_sink *k, struct sa_err **err)
+{
+    sa_err_wrap(err, "Clouddriver at %s:%u", k->target.host, k->target.port);
+    disconnect(k, *err);
+}
+
+static void on_broken(void *arg)
+{
+    struct grpc_sink *k = arg;
+    SA_CLEANUP(sa_err_free) struct sa_err *why = k->reason;
+
+    k->reason = NULL;
+    fail(k, &why);
+}
+
+/* The same where libcurl may be calling us. Takes *err over. */
+static void fail_later(struct grpc_sink *k, struct sa_err **err)
+{
+    sa_err_free(&k->reason);
+    k->reason = *err;
+    *err = NULL;
+    sa_timer_set(k->setup.loop, &k->broken, 0, on_broken, k);
+}
+
+/* -- messages of the plugin ------------------------------------------------------------------- */
+
+static void set_heartbeat(struct grpc_sink *k, uint32_t wanted_s)
+{
+    uint64_t s = k->c->heartbeat_s > 0 ? (uint64_t)k->c->heartbeat_s : 0;
+
+    if (wanted_s > 0 && (s == 0 || wanted_s < s))
+        s = wanted_s;
+    k->beat_ns = s * SA_NS_PER_S;
+    k->silence_ns = 0;
+    if (s > 0)
+        k->silence_ns = (k->c->timeout_s > 0 ? (uint64_t)k->c->timeout_s : s + 10) * SA_NS_PER_S;
+}
+
+static int send_beat(struct grpc_sink *k, uint64_t nonce, bool reply, struct sa_err **err)
+{
+    return send_out(k, sa_wire_heartbeat(nonce, reply, &k->out), err);
+}
+
+/* Every heartbeat interval: has anything come since, and ours goes. */
+static void on_beat(void *arg)
+{
+    struct grpc_sink *k = arg;
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    uint64_t now = sa_mono_ns(), limit = k->state == UP ? k->silence_ns : ANSWER_TIME;
+
+    if (sa_call_received(k->call) != k->last_count) {
+        k->last_count = sa_call_received(k->call);
+        k->last_received = now;
+    }
+    if (limit > 0 && now - k->last_received > limit) {
+        sa_err_set(&err, SA_ENETWORK, "no answer for %" PRIu64 " s", limit / SA_NS_PER_S);
+        fail(k, &err);
+        return;
+    }
+    if (k->state == UP && k->beat_ns > 0 && send_beat(k, ++k->nonce, false, &err) < 0) {
+        fail(k, &err);
+        return;
+    }
+    /* Looked at twice in each interval of silence at least. */
+    if (k->state != UP || k->beat_ns > 0)
+        sa_timer_set(k->setup.loop, &k->beat, k->state == UP ? k->beat_ns : SA_NS_PER_S, on_beat,
+                     k);
+}
+
+static int on_hello(struct grpc_sink *k, const Scaleagent__V1__HelloAnswer *m, struct sa_err **err)
+{
+    if (k->state != HELLO)
+        return sa_err_set(err, SA_EPROTOCOL, "the plugin answered Hello twice");
+    if (m->protocol < SA_PROTOCOL_MIN || m->protocol > SA_PROTOCOL)
+        return sa_err_set(err, SA_EREFUSED,
+                          "plugin %s speaks protocol %u, agent %s speaks %u to %u: bring both to "
+                          "adjacent releases, the plugin first",
+                          m->plugin_version, m->protocol, SA_VERSION, SA_PROTOCOL_MIN, SA_PROTOCOL);
+    k->state = UP;
+    k->up_since = k->last_received = sa_mono_ns();
+    set_heartbeat(k, m->heartbeat_seconds);
+    sa_timer_cancel(k->setup.loop, &k->beat);
+    if (k->beat_ns > 0 && sa_timer_set(k->setup.loop, &k->beat, k->beat_ns, on_beat, k) < 0)
+        return sa_err_set(err, SA_EMEMORY, "no memory for a timer");
+    if (k->setup.slot) {
+        k->setup.slot->connected = 1;
+        k->setup.slot->connections++;
+        sa_slot_set_text(k->setup.slot->version, sizeof k->setup.slot->version, m->plugin_version);
+    }
+    sa_log(SA_INFO, "connected to %s:%u (plugin %s, %s)", k->target.host, k->target.port,
+           m->plugin_version, m->clouddriver_id);
+    k->ev->up(k->arg);
+    return 0;
+}
+
+static int on_goodbye(struct grpc_sink *k, const Scaleagent__V1__Goodbye *m, struct sa_err **err)
+{
+    static const struct {
+        enum sa_code code;
+        const char *text;
+    } why[] = {
+        [SCALEAGENT__V1__GOODBYE__CODE__UNSPECIFIED] = {SA_EREFUSED, "the plugin said goodbye"},
+        [SCALEAGENT__V1__GOODBYE__CODE__INCOMPATIBLE] =
+            {SA_EREFUSED, "the plugin speaks no protocol that we do"},
+        [SCALEAGENT__V1__GOODBYE__CODE__DUPLICATE] = {SA_EREFUSED,
+                                                      "another agent with this agentId took over"},
+        [SCALEAGENT__V1__GOODBYE__CODE__SHUTDOWN] = {SA_ENETWORK, "this Clouddriver stops"},
+        [SCALEAGENT__V1__GOODBYE__CODE__VIOLATION] = {SA_EPROTOCOL,
+                                                      "the plugin says that we broke the protocol"},
+        [SCALEAGENT__V1__GOODBYE__CODE__REFUSED] = {SA_EFORBIDDEN, "this agent may not connect"},
+    };
+    size_t i = (size_t)m->code < sizeof why / sizeof why[0] ? (size_t)m->code : 0;
+
+    k->retry_after_ms = m->retry_after_ms;
+    return sa_err_set(err, why[i].code, "%s%s%s", why[i].text, *m->reason ? ": " : "", m->reason);
+}
+
+static int dispatch(struct grpc_sink *k, const Scaleagent__V1__PluginMessage *m,
+                    struct sa_err **err)
+{
+    switch (m->body_case) {
+    case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_HELLO:
+        return on_hello(k, m->hello, err);
+    case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_GOODBYE:
+        return on_goodbye(k, m->goodbye, err);
+    case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_HEARTBEAT:
+        return m->heartbeat->reply ? 0 : send_beat(k, m->heartbeat->nonce, true, err);
+    case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_ACCOUNT_REPLY:
+        if (k->state == HELLO)
+            return sa_err_set(err, SA_EPROTOCOL, "the plugin did not answer Hello first");
+        k->ev->reply(k->arg, m->account, m->account_reply.data, m->account_reply.len);
+        return 0;
+    default: /* a field of a later version */
+        return 0;
+    }
+}
+
+static int on_message(void *arg, const uint8_t *p, size_t n, struct sa_err **err)
+{
+    struct grpc_sink *k = arg;
+    Scaleagent__V1__PluginMessage *m = scaleagent__v1__plugin_message__unpack(NULL, n, p);
+    int rc;
+
+    if (!m)
+        return sa_err_set(err, SA_EPROTOCOL, "%zu bytes of the plugin are no PluginMessage", n);
+    if (k->setup.slot)
+        k->setup.slot->bytes_received += n;
+    rc = dispatch(k, m, err);
+    scaleagent__v1__plugin_message__free_unpacked(m, NULL);
+    return rc;
+}
+
+/* -- the call --------------------------------------------------------------------------------- */
+
+static void on_left(void *arg, uint32_t tag, size_t n)
+{
+    struct grpc_sink *k = arg;
+    struct peer *p = tag != 0 ? find_peer(k, tag) : NULL;
+
+    if (p)
+        p->queued -= n < p->queued ? n : p->queued;
+    if (sa_call_queued(k->call) < LOW_WATER)
+        press(k, false);
+}
+
+static void on_end(void *arg, const struct sa_err *why)
+{
+    struct grpc_sink *k = arg;
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    if (k->state == CLOSING) {
+        if (why)
+            sa_log(SA_WARN, "the stream did not end well: %s", sa_err_msg(why));
+        sa_call_free(k->call);
+        k->call = NULL;
+        return;
+    }
+    sa_err_set(&err, why ? why->code : SA_ENETWORK, "%s",
+               why ? sa_err_msg(why) : "the other side closed the stream");
+    /* A refused token is not worth another try. */
+    if (err->code == SA_EAUTH)
+        k->fetched_ns = 0;
+    fail(k, &err);
+}
+
+static const struct sa_call_events call_events = {on_message, on_left, on_end};
+
+static int start_call(struct grpc_sink *k, struct sa_err **err)
+{
+    const struct sa_uplink_secrets *s = k->setup.secrets;
+    struct sa_wire_hello hello = {.agent_id = k->agent_id,
+                                  .zone_id = k->setup.settings->zone_id,
+                                  .instance = k->setup.instance};
+    struct sa_call_options o = {.scheme = k->c->insecure ? "http" : "https",
+                                .host = k->target.host,
+                                .port = k->target.port,
+                                .path = PATH,
+                                .server_name = k->c->tls_server_name,
+                                .proxy = sa_endpoint_proxy_url(k->c),
+                                .skip_verify = k->c->tls_insecure_skip_verify,
+                                .token = k->fetched_token ? k->fetched_token : s->token};
+
+    if (!k->c->insecure) {
+        o.cert = s->cert;
+        o.cert_len = s->cert_len;
+        o.key = s->key;
+        o.key_len = s->key_len;
+        o.ca = s->ca;
+        o.ca_len = s->ca_len;
+        o.key_password = s->key_password;
+    }
+    k->call = sa_call_new(k->setup.loop, &o, &call_events, k, err);
+    if (!k->call)
+        return -1;
+    k->state = HELLO;
+    k->last_count = 0;
+    k->last_received = sa_mono_ns();
+    if (sa_timer_set(k->setup.loop, &k->beat, SA_NS_PER_S, on_beat, k) < 0)
+        return sa_err_set(err, SA_EMEMORY, "no memory for a timer");
+    if (send_out(k, sa_wire_hello(&hello, &k->out), err) < 0)
+        return -1;
+    return send_accounts(k, err);
+}
+
+static void call_or_wait(struct grpc_sink *k)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    if (start_call(k, &err) < 0)
+        fail(k, &err);
+}
+
+static void forget_token(struct grpc_sink *k)
+{
+    if (k->fetched_token)
+        sodium_memzero(k->fetched_token, strlen(k->fetched_token));
+    free(k->fetched_token);
+    k->fetched_token = NULL;
+}
+
+/* The token helper has answered. */
+static void on_token(void *arg, int fd, uint32_t events)
+{
+    struct grpc_sink *k = arg;
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    (void)events;
+    sa_loop_fd_remove(k->setup.loop, fd);
+    if (k->state != TOKEN)
+        return;
+    forget_token(k);
+    if (sa_token_answer(k->setup.token, &k->fetched_token, &err) < 0) {
+        disconnect(k, err);
+        return;
+    }
+    k->fetched_ns = sa_mono_ns();
+    call_or_wait(k);
+}
+
+static bool token_is_fresh(const struct grpc_sink *k)
+{
+    return k->fetched_token && k->fetched_ns != 0 && k->c->token_refresh_s > 0 &&
+           sa_mono_ns() - k->fetched_ns < (uint64_t)k->c->token_refresh_s * SA_NS_PER_S;
+}
+
+static void connect_now(void *arg)
+{
+    struct grpc_sink *k = arg;
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    if (!k->setup.token || k->setup.token->fd <= 0 || token_is_fresh(k)) {
+        call_or_wait(k);
+        return;
+    }
+    k->state = TOKEN;
+    if (sa_token_ask(k->setup.token, &err) < 0 ||
+        sa_loop_fd(k->setup.loop, k->setup.token->fd, EPOLLIN, on_token, k, &err) < 0)
+        disconnect(k, err);
+}
+
+/* -- the sink --------------------------------------------------------------------------------- */
+
+static int check_settings(struct grpc_sink *k, struct sa_err **err)
+{
+    const struct sa_clouddriver *c = k->c;
+    bool token = (k->setup.secrets && k->setup.secrets->token) || c->token_command;
+    char host[200] = "";
+
+    if (sa_endpoint_target(c->grpc, &k->target, err) < 0)
+        return -1;
+    if (c->insecure && token && !c->allow_plaintext_token)
+        return sa_err_set(err, SA_ECONFIG,
+                          "a token over a connection without TLS could be read by everyone on the "
+                          "way: set clouddriver.insecure to false, or "
+                          "clouddriver.allowPlaintextToken to true");
+    if (k->setup.settings->agent_id && *k->setup.settings->agent_id) {
+        snprintf(k->agent_id, sizeof k->agent_id, "%s", k->setup.settings->agent_id);
+        return 0;
+    }
+    gethostname(host, sizeof host - 1);
+    snprintf(k->agent_id, sizeof k->agent_id, "%s", host);
+    return 0;
+}
+
+static void set_backoff(struct grpc_sink *k)
+{
+    const struct sa_clouddriver *c = k->c;
+
+    k->backoff.base_ns = c->backoff_base_ns > 0 ? (uint64_t)c->backoff_base_ns : SA_NS_PER_S;
+    k->backoff.max_ns = c->backoff_max_ns > 0 ? (uint64_t)c->backoff_max_ns : 120 * SA_NS_PER_S;
+    k->backoff.multiplier = c->backoff_multiplier >= 1 ? c->backoff_multiplier : 1.6;
+    k->backoff.jitter = c->backoff_jitter >= 0 && c->backoff_jitter < 1 ? c->backoff_jitter : 0.2;
+}
+
+static int grpc_open(const struct sa_sink_setup *setup, const struct sa_sink_events *ev, void *arg,
+                     struct sa_sink **out, struct sa_err **err)
+{
+    struct grpc_sink *k = calloc(1, sizeof *k);
+    char server[300];
+
+    if (!k)
+        return sa_err_set(err, SA_EMEMORY, "no memory for the gRPC sink");
+    k->base.ops = &sa_sink_grpc;
+    k->setup = *setup;
+    k->c = &setup->settings->clouddriver;
+    k->ev = ev;
+    k->arg = arg;
+    sa_buf_init(&k->out, 0);
+    set_backoff(k);
+    if (check_settings(k, err) < 0) {
+        free(k);
+        return -1;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(k);
+        return sa_err_set(err, SA_EINTERNAL, "libcurl can't be used");
+    }
+    snprintf(server, sizeof server, "%s:%u", k->target.host, k->target.port);
+    if (setup->slot)
+        sa_slot_set_text(setup->slot->server, sizeof setup->slot->server, server);
+    *out = &k->base;
+    return 0;
+}
+
+static int by_handle(const void *a, const void *b)
+{
+    uint32_t x = ((const struct peer *)a)->handle, y = ((const struct peer *)b)->handle;
+
+    return (x > y) - (x < y);
+}
+
+static void free_peers(struct peer *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(v[i].name);
+    free(v);
+}
+
+static void grpc_accounts(struct sa_sink *sink, const struct sa_sink_account *v, size_t n)
+{
+    struct grpc_sink *k = self(sink);
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    struct peer *list = calloc(n + 1, sizeof *list);
+    size_t made = 0;
+
+    while (list && made < n && (list[made].name = strdup(v[made].name)) != NULL) {
+        const struct peer *old = find_peer(k, v[made].handle);
+
+        list[made].handle = v[made].handle;
+        list[made].queued = old ? old->queued : 0;
+        made++;
+    }
+    if (!list || made < n) {
+        free_peers(list, made);
+        sa_log(SA_ERROR, "no memory for the list of accounts: the one before stays in force");
+        return;
+    }
+    if (n > 0)
+        qsort(list, n, sizeof *list, by_handle);
+    free_peers(k->peers, k->n_peers);
+    k->peers = list;
+    k->n_peers = n;
+    if (!k->listed) {
+        k->listed = true;
+        connect_now(k);
+    } else if (k->call && send_accounts(k, &err) < 0) {
+        fail_later(k, &err);
+    }
+}
+
+static int grpc_message(struct sa_sink *sink, uint32_t handle, const void *p, size_t n,
+                        uint32_t events, struct sa_err **err)
+{
+    struct grpc_sink *k = self(sink);
+    struct peer *peer = find_peer(k, handle);
+    uint8_t head[SA_WIRE_HEAD_MAX];
+    size_t head_len, total;
+
+    (void)events;
+    if (k->state != UP || !peer)
+        return 0;
+    head_len = sa_wire_account_head(handle, n, head);
+    total = SA_GRPC_PREFIX + head_len + n;
+    if (peer->queued + total > ACCOUNT_MAX)
+        return sa_err_set(err, SA_ELIMIT, "more than %zu bytes wait to be sent, beyond any credit",
+                          ACCOUNT_MAX);
+    if (sa_call_send(k->call, handle, head, head_len, p, n, err) < 0)
+        return -1;
+    peer->queued += total;
+    if (sa_call_queued(k->call) > HIGH_WATER)
+        press(k, true);
+    return 0;
+}
+
+static void grpc_account_gone(struct sa_sink *sink, uint32_t handle, const char *reason)
+{
+    struct grpc_sink *k = self(sink);
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    if (k->state == UP && send_out(k, sa_wire_gone(handle, reason, &k->out), &err) < 0)
+        fail_later(k, &err);
+}
+
+/* Half-closes the stream and waits until the plugin, having committed everything, ends it. */
+static void finish(struct grpc_sink *k, unsigned ms)
+{
+    uint64_t end = sa_mono_ns() + ms * SA_NS_PER_MS;
+
+    k->state = CLOSING;
+    sa_timer_cancel(k->setup.loop, &k->beat);
+    sa_call_finish(k->call);
+    while (k->call) {
+        uint64_t now = sa_mono_ns();
+
+        if (now >= end ||
+            sa_loop_turn(k->setup.loop, (int)((end - now) / SA_NS_PER_MS) + 1, NULL) < 0)
+            break;
+    }
+    if (k->call)
+        sa_log(SA_WARN,
+               "the plugin did not take everything in time; it is compared at the next start");
+}
+
+static void grpc_close(struct sa_sink *sink, unsigned ms)
+{
+    struct grpc_sink *k = self(sink);
+
+    if (k->state == UP && ms > 0)
+        finish(k, ms);
+    sa_timer_cancel(k->setup.loop, &k->beat);
+    sa_timer_cancel(k->setup.loop, &k->retry);
+    sa_timer_cancel(k->setup.loop, &k->broken);
+    sa_err_free(&k->reason);
+    if (k->state == TOKEN)
+        sa_loop_fd_remove(k->setup.loop, k->setup.token->fd);
+    sa_call_free(k->call);
+    free_peers(k->peers, k->n_peers);
+    forget_token(k);
+    sa_buf_free(&k->out);
+    curl_global_cleanup();
+    free(k);
+}
+
+const struct sa_sink_ops sa_sink_grpc = {
+    .name = "grpc",
+    .open = grpc_open,
+    .accounts = grpc_accounts,
+    .message = grpc_message,
+    .account_gone = grpc_account_gone,
+    .close = grpc_close,
+};
