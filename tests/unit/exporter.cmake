@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+sa_unit_test(exporter_metrics exporter_metrics.c LINK sa_exporter)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scale-agentd-testchild: the daemon as it is, with children that misbehave on request. What a
+ * worker does is the part of its account's name before the first "-":
+ *
+ *     ok        works            crash   aborts            exit1   exits with 1, saying why
+ *     config    exits with 2     quit    exits with 0      hang    stops its heartbeat
+ *     rss       grows in memory  oom     exits for memory  trap    makes a system call it may not
+ * make deaf      ignores STOP     garble  sends nonsense    noisy   floods the log forever   never
+ * gets READY mute    closes its channel
+ *
+ * The uplink writes what it is told to STATE_DIR/uplink.log, and reports a forgery that is asked
+ * for in STATE_DIR/forgery.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/sandbox.h"
+#include "config/settings.h"
+#include "exporter/exporter.h"
+#include "ipc/control.h"
+#include "ipc/slot.h"
+#include "supervisor/commandline.h"
+
+#define BEAT_NS (100 * SA_NS_PER_MS)
+
+struct child {
+    const struct sa_child_args *args;
+    struct sa_loop *loop;
+    struct sa_ctl *ctl;
+    struct sa_timer beat;
+    struct sa_sandbox sandbox;
+    struct sa_sandbox_report report;
+    FILE *journal; /* uplink */
+};
+
+static bool does(const struct child *c, const char *what)
+{
+    size_t n = strlen(what);
+
+    return c->args->account && strncmp(c->args->account, what, n) == 0 &&
+           (c->args->account[n] == '-' || c->args->account[n] == '\0');
+}
+
+static void note(struct child *c, const char *verb, struct sa_rd *rd, bool name, bool key)
+{
+    char text[256] = "-", hex[65] = "-";
+    uint8_t bytes[32];
+    uint32_t index = sa_rd_u32(rd);
+
+    if (name)
+        sa_rd_str(rd, text, sizeof(text));
+    for (size_t i = 0; key && i < sizeof(bytes); i++)
+        bytes[i] = sa_rd_u8(rd);
+    if (key)
+        sa_hex(bytes, sizeof(bytes), hex);
+    fprintf(c->journal, "%s %u %s %s\n", verb, index, text, hex);
+    fflush(c->journal);
+}
+
+static int on_message(void *arg, uint8_t type, struct sa_rd *body)
+{
+    struct child *c = arg;
+
+    switch (type) {
+    case SA_CTL_STOP:
+        if (c->journal)
+            fputs("stop\n", c->journal);
+        if (!does(c, "deaf"))
+            sa_loop_stop(c->loop);
+        break;
+    case SA_CTL_LOG_LEVEL:
+        sa_log_set_level((enum sa_level)sa_rd_u8(body));
+        break;
+    case SA_CTL_ACCOUNT_ADD:
+        note(c, "add", body, true, true);
+        break;
+    case SA_CTL_ACCOUNT_KEY:
+        note(c, "key", body, false, true);
+        break;
+    case SA_CTL_ACCOUNT_REMOVE:
+        note(c, "remove", body, false, false);
+        break;
+    case SA_CTL_ACCOUNTS_COMPLETE:
+        fputs("complete\n", c->journal);
+        fflush(c->journal);
+        break;
+    default:
+        return -1;
+    }
+    return 0;
+}
+
+static void on_end(void *arg, const struct sa_err *reason)
+{
+    (void)arg;
+    (void)reason;
+    _exit(SA_EXIT_FAILED);
+}
+
+static void say(struct child *c, uint8_t type, const char *text)
+{
+    struct sa_buf b;
+
+    sa_buf_init(&b, SA_CTL_MAX - 1);
+    if (type == SA_CTL_FATAL)
+        sa_wr_u32(&b, SA_ECREDENTIAL);
+    if (text)
+        sa_wr_str(&b, text);
+    sa_ctl_send_now(c->args->control_fd, type, &b, NULL);
+    sa_buf_free(&b);
+}
+
+static void report_forgery(struct child *c)
+{
+    char path[512];
+    unsigned index, pid;
+    struct sa_buf b;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/forgery", c->args->state_dir);
+    f = fopen(path, "r");
+    if (!f)
+        return;
+    sa_buf_init(&b, 64);
+    if (fscanf(f, "%u %u", &index, &pid) == 2) {
+        sa_wr_u32(&b, index);
+        sa_wr_u32(&b, pid);
+        sa_ctl_send(c->ctl, SA_CTL_FORGERY, &b, NULL);
+        unlink(path);
+    }
+    sa_buf_free(&b);
+    fclose(f);
+}
+
+static void beat(void *arg)
+{
+    struct child *c = arg;
+
+    if (!does(c, "hang"))
+        c->args->slot->heartbeat_ns = sa_mono_ns();
+    if (c->journal)
+        report_forgery(c);
+    sa_timer_set(c->loop, &c->beat, BEAT_NS, beat, c);
+}
+
+/* Before READY. */
+static int misbehave_early(struct child *c)
+{
+    if (does(c, "exit1")) {
+        say(c, SA_CTL_FATAL, "the kubeconfig has no user");
+        return SA_EXIT_FAILED;
+    }
+    if (does(c, "config")) {
+        say(c, SA_CTL_FATAL, "the context does not exist");
+        return SA_EXIT_CONFIG;
+    }
+    if (does(c, "oom"))
+        return SA_EXIT_MEMORY;
+    if (does(c, "quit"))
+        return 0;
+    if (does(c, "crash"))
+        abort();
+    return -1;
+}
+
+static void misbehave(struct child *c)
+{
+    if (does(c, "trap"))
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    if (does(c, "rss")) {
+        size_t n = (size_t)300 << 20;
+        char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        if (p != MAP_FAILED)
+            memset(p, 1, n);
+    }
+    if (does(c, "garble"))
+        say(c, SA_CTL_FILES, "this is no list of files");
+    if (does(c, "mute"))
+        close(c->args->control_fd);
+    for (int i = 0; does(c, "noisy") && i < 5000; i++)
+        sa_log(SA_INFO, "noise %d\nlevel=fatal forged=yes", i);
+}
+
+/* As a worker does it with its kubeconfig; before the privileges are given up. */
+static void report_files(struct child *c)
+{
+    struct sa_account a = {0};
+    char bytes[65536];
+    uint8_t print[SA_FINGERPRINT_SIZE];
+    struct sa_buf b;
+    FILE *f = NULL;
+
+    if (sa_account_from_json(c->args->settings, &a, NULL) == 0 && a.kubeconfig_file)
+        f = fopen(a.kubeconfig_file, "r");
+    if (f) {
+        sa_fingerprint(c->args->fingerprint_key, bytes, fread(bytes, 1, sizeof(bytes), f), print);
+        fclose(f);
+        sa_buf_init(&b, 8192);
+        sa_wr_u32(&b, 1);
+        sa_wr_str(&b, a.kubeconfig_file);
+        for (size_t i = 0; i < sizeof(print); i++)
+            sa_wr_u8(&b, print[i]);
+        sa_wr_u8(&b, 0);
+        sa_ctl_send_now(c->args->control_fd, SA_CTL_FILES, &b, NULL);
+        sa_buf_free(&b);
+    }
+    sa_account_free(&a);
+}
+
+static int set_up(struct child *c, enum sa_sandbox_profile profile, struct sa_err **err)
+{
+    struct sa_slot *slot = c->args->slot;
+
+    c->sandbox = (struct sa_sandbox){
+        .profile = profile,
+        .off = c->journal != NULL, /* the test's uplink looks for a file that comes later */
+        .uid = c->args->uid,
+        .gid = c->args->gid,
+    };
+    if (sa_sandbox_enter(&c->sandbox, &c->report, err) < 0)
+        return -1;
+    c->loop = sa_loop_new(err);
+    c->ctl = c->loop ? sa_ctl_new(c->loop, c->args->control_fd, on_message, on_end, c, err) : NULL;
+    if (!c->ctl)
+        return -1;
+    sa_ctl_log_sink(c->ctl);
+    sa_sandbox_report_syscall_to(&slot->seccomp_nr);
+    if (sa_sandbox_seal(&c->sandbox, &c->report, err) < 0)
+        return -1;
+    slot->sandbox = SA_SLOT_NNP | (c->report.seccomp ? SA_SLOT_SECCOMP : 0);
+    slot->objects = 1000;
+    slot->deltas = 7;
+    sa_slot_set_text(slot->version, sizeof(slot->version), "v1.36.3");
+    return 0;
+}
+
+static int run(struct child *c, enum sa_sandbox_profile profile)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    int rc;
+
+    sa_hash_init();
+    sa_ctl_log_sink_fd(c->args->control_fd);
+    report_files(c);
+    if (set_up(c, profile, &err) < 0) {
+        say(c, SA_CTL_FATAL, sa_err_msg(err));
+        return SA_EXIT_FAILED;
+    }
+    rc = misbehave_early(c);
+    if (rc >= 0)
+        return rc;
+    c->args->slot->state = SA_STATE_STREAMING;
+    if (!does(c, "forever"))
+        sa_ctl_send(c->ctl, SA_CTL_READY, NULL, NULL);
+    beat(c);
+    misbehave(c);
+    sa_loop_run(c->loop, NULL);
+    return 0;
+}
+
+static int worker_main(const struct sa_child_args *args)
+{
+    struct child c = {.args = args};
+
+    return run(&c, SA_SANDBOX_WORKER);
+}
+
+static int helper_main(const struct sa_child_args *args)
+{
+    struct child c = {.args = args};
+
+    return run(&c, SA_SANDBOX_HELPER);
+}
+
+static int uplink_main(const struct sa_child_args *args)
+{
+    struct child c = {.args = args};
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/uplink.log", args->state_dir);
+    c.journal = fopen(path, "a");
+    if (!c.journal)
+        return SA_EXIT_FAILED;
+    fputs("start\n", c.journal);
+    fflush(c.journal);
+    return run(&c, SA_SANDBOX_UPLINK);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct sa_child_mains mains = {
+        .worker = worker_main,
+        .helper = helper_main,
+        .uplink = uplink_main,
+        .exporter = sa_exporter_main,
+        .prepare = sa_hash_init,
+    };
+
+    return sa_supervisor_main(argc, argv, &mains);
+}
