@@ -25,12 +25,6 @@ static const struct sa_yaml *node_of(const struct validate *v, const char *path)
     return node != NULL ? node : v->loaded->root;
 }
 
-static bool is_set(const struct validate *v, const char *path)
-{
-    const struct sa_key *k = sa_key_find(path);
-    return k != NULL && v->loaded->where[k - sa_keys] != NULL;
-}
-
 #define WIDE_ERROR(v, path, ...)                                                                   \
     sa_problem_node((v)->problems, false, node_of(v, path), __VA_ARGS__)
 #define WIDE_WARN(v, path, ...) sa_problem_node((v)->problems, true, node_of(v, path), __VA_ARGS__)
@@ -105,7 +99,7 @@ static void check_clouddriver(const struct validate *v)
                    "a token would be sent without TLS, readable for whoever is on the way; set "
                    "clouddriver.insecure: false, or clouddriver.allowPlaintextToken: true if the "
                    "way is safe");
-    if (c->token_command == NULL && is_set(v, "clouddriver.auth.tokenCommand.args"))
+    if (c->token_command == NULL && c->token_args.n > 0)
         WIDE_ERROR(v, "clouddriver.auth.tokenCommand.args",
                    "clouddriver.auth.tokenCommand: command is missing");
     if (c->tls_client_key_file != NULL && c->tls_client_cert_file == NULL)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 sa_unit_test(config_yaml config_yaml.c LINK sa_config)
 sa_unit_test(config_keys config_keys.c LINK sa_config)
+sa_unit_test(config_json config_json.c config_fixture.c LINK sa_config)
 sa_unit_test(config_load config_load.c config_fixture.c LINK sa_config)

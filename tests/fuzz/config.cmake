@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+sa_fuzz_target(fuzz_config config_fuzz.c LINK sa_config)
