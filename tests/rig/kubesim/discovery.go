@@ -104,10 +104,10 @@ func (s *server) discover(w http.ResponseWriter, r *http.Request) {
 		g := groupOf(part[1])
 		g["kind"], g["apiVersion"] = "APIGroup", "v1"
 		reply(w, must(g))
+	case part[0] == "api":
+		unknown(w)
 	default:
-		st := newStatus(404, "the server could not find the requested resource")
-		st.Details = &statusDetails{}
-		st.write(w)
+		http.NotFound(w, r)
 	}
 }
 

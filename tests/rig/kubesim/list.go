@@ -111,7 +111,7 @@ func (s *server) parsePage(r *http.Request, q request) (*page, *status) {
 	}
 	n, err := strconv.ParseInt(version, 10, 64)
 	if err != nil {
-		return nil, newStatus(500, "resourceVersion: Invalid value: \""+version+"\": "+err.Error())
+		return nil, badVersion(version, err)
 	}
 	s.mu.Lock()
 	now := s.version

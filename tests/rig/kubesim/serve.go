@@ -103,10 +103,19 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, "ok")
 			return
 		}
-		st := newStatus(404, "the server could not find the requested resource")
-		st.Details = &statusDetails{}
-		st.write(w)
+		if part := strings.Split(r.URL.Path, "/"); part[1] != "api" && (part[1] != "apis" || !hasGroup(part[2])) {
+			http.NotFound(w, r) // nobody serves this group: plain text
+			return
+		}
+		unknown(w)
 	}
+}
+
+// unknown is the answer for a resource that the group does not have.
+func unknown(w http.ResponseWriter) {
+	st := newStatus(404, "the server could not find the requested resource")
+	st.Details = &statusDetails{}
+	st.write(w)
 }
 
 // kube-apiserver lets everyone read these.

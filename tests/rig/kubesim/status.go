@@ -77,3 +77,10 @@ func tooLarge(version, now int64) *status {
 func tooOld(version, oldest int64) *status {
 	return newStatus(410, "too old resource version: "+strconv.FormatInt(version, 10)+" ("+strconv.FormatInt(oldest, 10)+")")
 }
+
+// badVersion is the answer for a resourceVersion that is no number.
+func badVersion(text string, err error) *status {
+	st := newStatus(500, "resourceVersion: Invalid value: \""+text+"\": "+err.Error())
+	st.Reason = ""
+	return st
+}

@@ -51,7 +51,7 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, q request) {
 	version, err := int64(0), error(nil)
 	if t := v.Get("resourceVersion"); t != "" {
 		if version, err = strconv.ParseInt(t, 10, 64); err != nil {
-			fail(w, 500, "resourceVersion: Invalid value: \""+t+"\": "+err.Error())
+			badVersion(t, err).write(w)
 			return
 		}
 	}
