@@ -12,7 +12,7 @@
 #define INT(lo, hi) .type = SA_KEY_INT, .min = (lo), .max = (hi)
 #define MS(hi)      .type = SA_KEY_INT, .unit = SA_UNIT_MS, .min = 0, .max = (hi)
 #define SECONDS(lo) .type = SA_KEY_INT, .unit = SA_UNIT_SECONDS, .min = (lo), .max = 31536000
-#define SIZE(lo)    .type = SA_KEY_SIZE, .min = (lo), .max = 1e12
+#define SIZE(lo)    .type = SA_KEY_BYTES, .min = (lo), .max = 1e12
 #define IGNORED     .class = SA_KEY_IGNORED, .type = SA_KEY_ANY
 #define REFUSED     .class = SA_KEY_REFUSED, .type = SA_KEY_ANY
 #define DERIVED     .class = SA_KEY_DERIVED

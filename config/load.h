@@ -84,6 +84,13 @@ int sa_derive(struct sa_loaded *l, struct sa_err **err);
 int sa_load(const struct sa_sources *sources, struct sa_loaded *out,
             struct sa_problem_list *problems, struct sa_err **err);
 
+/* secrets.c: stores in c, whose settings came by JSON, the secrets that the sources hold: for the
+ * uplink, which reads the files while it still may (sa_sources_read_files) and calls this once
+ * privileges are gone. Other errors in the files count nothing: they were valid when the supervisor
+ * took them, and an edit since then must not keep the uplink from starting again. */
+int sa_sources_secrets(const struct sa_sources *sources, struct sa_clouddriver *c,
+                       struct sa_err **err);
+
 /* settings.c */
 int sa_wide_preset(struct sa_wide *w, struct sa_err **err); /* w is zero before */
 void sa_wide_free(struct sa_wide *w);

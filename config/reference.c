@@ -10,7 +10,7 @@ static const char *type_name(const struct sa_key *k)
     static const char *const names[] = {
         [SA_KEY_BOOL] = "boolean",
         [SA_KEY_INT] = "integer",
-        [SA_KEY_SIZE] = "size",
+        [SA_KEY_BYTES] = "size",
         [SA_KEY_FLOAT] = "number",
         [SA_KEY_STRING] = "string",
         [SA_KEY_CHOICE] = "word",
@@ -28,7 +28,7 @@ static const char *type_name(const struct sa_key *k)
 
 static bool is_number(const struct sa_key *k)
 {
-    return k->type == SA_KEY_INT || k->type == SA_KEY_SIZE || k->type == SA_KEY_FLOAT;
+    return k->type == SA_KEY_INT || k->type == SA_KEY_BYTES || k->type == SA_KEY_FLOAT;
 }
 
 static const char *preset_text(const struct sa_key *k)

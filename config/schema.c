@@ -47,7 +47,7 @@ static cJSON *number_schema(const struct sa_key *k)
     cJSON_AddNumberToObject(n, "minimum", k->min);
     cJSON_AddNumberToObject(n, "maximum", k->max);
     cJSON *spelled = NULL;
-    if (k->type == SA_KEY_SIZE)
+    if (k->type == SA_KEY_BYTES)
         spelled = text_like(SIZE);
     else if (k->unit != SA_UNIT_NONE)
         spelled = text_like(TIME);
@@ -131,7 +131,7 @@ static cJSON *value_schema(const struct sa_key *k)
     case SA_KEY_BOOL:
         return any_of(typed("boolean"), text_like(VARIABLE), NULL);
     case SA_KEY_INT:
-    case SA_KEY_SIZE:
+    case SA_KEY_BYTES:
     case SA_KEY_FLOAT:
         return number_schema(k);
     case SA_KEY_CHOICE:

@@ -1,34 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/secrets.h"
-
+/* The secrets that configuration files hold, for the one process that may know them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/load.h"
-
-struct sa_secret_files {
-    struct sa_sources sources;
-};
-
-int sa_secret_files_read(const char *const *files, struct sa_secret_files **out,
-                         struct sa_err **err)
-{
-    *out = calloc(1, sizeof **out);
-    if (*out == NULL)
-        return sa_err_set(err, SA_EMEMORY, "no memory for configuration files");
-    if (sa_sources_read_files(files, &(*out)->sources, err) == 0)
-        return 0;
-    sa_freep(out);
-    return -1;
-}
-
-void sa_secret_files_free(struct sa_secret_files *f)
-{
-    if (f == NULL)
-        return;
-    sa_sources_free(&f->sources);
-    free(f);
-}
 
 static struct sa_yaml *descend(struct sa_yaml *root, const char *path)
 {
@@ -46,8 +21,8 @@ static struct sa_yaml *descend(struct sa_yaml *root, const char *path)
     }
 }
 
-static int apply_one(const struct sa_key *k, struct sa_yaml *root, struct sa_clouddriver *c,
-                     struct sa_err **err)
+static int take_one(const struct sa_key *k, struct sa_yaml *root, struct sa_clouddriver *c,
+                    struct sa_err **err)
 {
     const char *text = sa_yaml_text(descend(root, k->path));
     if (text == NULL)
@@ -56,22 +31,22 @@ static int apply_one(const struct sa_key *k, struct sa_yaml *root, struct sa_clo
     if (sa_substitute(text, &value, err) != 0)
         return sa_err_wrap(err, "%s", k->path);
     /* Every secret is one of clouddriver's; the table's offsets count from struct sa_wide. */
-    char **field =
-        (char **)(void *)((char *)c + (k->offset - offsetof(struct sa_wide, settings.clouddriver)));
-    free(*field);
+    size_t offset = k->offset - offsetof(struct sa_wide, settings.clouddriver);
+    char **field = (char **)(void *)((char *)c + offset);
+    sa_value_free(k, field);
     *field = value;
     return 0;
 }
 
-int sa_secret_files_apply(const struct sa_secret_files *f, struct sa_clouddriver *c,
-                          struct sa_err **err)
+int sa_sources_secrets(const struct sa_sources *sources, struct sa_clouddriver *c,
+                       struct sa_err **err)
 {
     struct sa_problem_list ignored = {0};
     SA_CLEANUP(sa_yaml_freep) struct sa_yaml *root = NULL;
-    int r = sa_merge_sources(&f->sources, &ignored, &root, err);
+    int r = sa_merge_sources(sources, &ignored, &root, err);
     for (size_t i = 0; i < sa_n_keys && r == 0; i++) {
         if (sa_keys[i].secret)
-            r = apply_one(&sa_keys[i], root, c, err);
+            r = take_one(&sa_keys[i], root, c, err);
     }
     sa_problem_list_free(&ignored);
     return r;

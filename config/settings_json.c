@@ -100,7 +100,7 @@ void sa_value_to_json(const struct sa_key *k, const void *field, struct sa_buf *
         sa_buf_adds(out, *(const bool *)field ? "true" : "false");
         break;
     case SA_KEY_INT:
-    case SA_KEY_SIZE:
+    case SA_KEY_BYTES:
         sa_buf_addf(out, "%" PRId64, *(const int64_t *)field);
         break;
     case SA_KEY_FLOAT:
@@ -329,7 +329,7 @@ static int value_from_json(const struct sa_key *k, const cJSON *v, void *base, v
         *(bool *)field = cJSON_IsTrue(v);
         return 0;
     case SA_KEY_INT:
-    case SA_KEY_SIZE:
+    case SA_KEY_BYTES:
     case SA_KEY_FLOAT:
         return number_from_json(k, v, field, err);
     case SA_KEY_STRINGS:

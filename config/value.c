@@ -131,7 +131,7 @@ static int parse_number(const struct sa_key *k, const char *text, double *out, s
 {
     static const char *const words[] = {
         [SA_KEY_INT] = "a whole number",
-        [SA_KEY_SIZE] = "a number of bytes, as 1048576, 64Mi or 1G",
+        [SA_KEY_BYTES] = "a number of bytes, as 1048576, 64Mi or 1G",
         [SA_KEY_FLOAT] = "a number",
     };
     const char *what = words[k->type], *rest = NULL;
@@ -141,13 +141,13 @@ static int parse_number(const struct sa_key *k, const char *text, double *out, s
         return expected(k, what, text, err);
     if (*rest != '\0') {
         const struct suffix *s = NULL;
-        if (k->type == SA_KEY_SIZE)
+        if (k->type == SA_KEY_BYTES)
             s = find_suffix(size_suffixes, rest);
         else if (k->unit != SA_UNIT_NONE)
             s = find_suffix(time_suffixes, rest);
         if (s == NULL)
             return expected(k, what, text, err);
-        *out *= k->type == SA_KEY_SIZE ? s->factor : s->factor / unit_ns(k->unit);
+        *out *= k->type == SA_KEY_BYTES ? s->factor : s->factor / unit_ns(k->unit);
     }
     if (k->type != SA_KEY_FLOAT && *out != floor(*out))
         return expected(k, what, text, err);
@@ -231,7 +231,7 @@ int sa_value_parse(const struct sa_key *k, const char *text, void *field, struct
     case SA_KEY_BOOL:
         return parse_bool(k, text, field, err);
     case SA_KEY_INT:
-    case SA_KEY_SIZE:
+    case SA_KEY_BYTES:
         if (parse_number(k, text, &v, err) != 0)
             return -1;
         *(int64_t *)field = (int64_t)v;
@@ -361,7 +361,7 @@ int sa_value_copy(const struct sa_key *k, const void *from, void *to)
         *(bool *)to = *(const bool *)from;
         return 0;
     case SA_KEY_INT:
-    case SA_KEY_SIZE:
+    case SA_KEY_BYTES:
         *(int64_t *)to = *(const int64_t *)from;
         return 0;
     case SA_KEY_FLOAT:

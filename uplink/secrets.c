@@ -35,38 +35,14 @@ int sa_secrets_read(struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
     return 0;
 }
 
-static int take(const char *from, char **to, struct sa_err **err)
-{
-    if (!from || !*from)
-        return 0;
-    *to = strdup(from);
-    return *to ? 0 : sa_err_set(err, SA_EMEMORY, "no memory for a secret");
-}
-
-/* Files that have become invalid since the supervisor accepted them are not our affair: it keeps
- * the settings that were valid, but only these files hold the secrets. */
+/* Files that have become invalid since the supervisor accepted them are not our affair. */
 static int parse_sources(struct sa_uplink_secrets *s, struct sa_err **err)
 {
-    struct sa_problem_list problems = {0};
-    struct sa_loaded loaded = {0};
-    const struct sa_clouddriver *c = &loaded.wide.settings.clouddriver;
-    int rc = sa_load(&s->sources, &loaded, &problems, err);
+    struct sa_clouddriver found = {0};
+    int rc = sa_sources_secrets(&s->sources, &found, err);
 
-    if (rc == 0) {
-        rc = take(c->token, &s->token, err);
-        if (rc == 0)
-            rc = take(c->tls_client_key_password, &s->key_password, err);
-        if (s->token)
-            sodium_memzero(c->token, strlen(c->token));
-        if (s->key_password)
-            sodium_memzero(c->tls_client_key_password, strlen(c->tls_client_key_password));
-        sa_loaded_free(&loaded);
-    } else if (err && !*err) {
-        sa_err_set(err, SA_ECONFIG,
-                   "the configuration files are not valid now, so that the token and "
-                   "the key's password can't be read");
-    }
-    sa_problem_list_free(&problems);
+    s->token = found.token;
+    s->key_password = found.tls_client_key_password;
     return rc;
 }
 

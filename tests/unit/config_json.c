@@ -14,7 +14,6 @@
 #include "base/process.h"
 #include "config/answer.h"
 #include "config/print.h"
-#include "config/secrets.h"
 #include "config_fixture.h"
 
 static const uint8_t key[32] = "0123456789abcdef0123456789abcde";
@@ -319,22 +318,22 @@ END_TEST
 START_TEST(secrets_are_found_by_those_who_need_them)
 {
     struct fixture f;
-    struct sa_secret_files *files = NULL;
+    struct sa_sources files;
     struct sa_clouddriver c = {0};
     fixture_make(&f);
     setenv("SA_TEST_TOKEN", "from env", 1);
     fixture_write(&f, "main.yml",
                   "clouddriver: {auth: {token: first}, tls: {clientKeyFilePassword: p$$w}}\n");
     fixture_write(&f, "local.yml", "clouddriver.auth.token: ${SA_TEST_TOKEN}\n");
-    fixture_write(&f, "accounts/a.yml", "- {name: x}\n");
+    fixture_write(&f, "accounts/a.yml", "- {name: x}\n- [\n");
     char account[128];
     snprintf(account, sizeof account, "%s/accounts/a.yml", f.dir);
     const char *const list[] = {f.main_file, f.local_file, account, "/nonexistent", NULL};
-    ck_assert_int_eq(sa_secret_files_read(list, &files, NULL), 0);
-    ck_assert_int_eq(sa_secret_files_apply(files, &c, NULL), 0);
+    ck_assert_int_eq(sa_sources_read_files(list, &files, NULL), 0);
+    ck_assert_int_eq(sa_sources_secrets(&files, &c, NULL), 0);
     ck_assert_str_eq(c.token, "from env");
     ck_assert_str_eq(c.tls_client_key_password, "p$w");
-    sa_secret_files_free(files);
+    sa_sources_free(&files);
     free(c.token);
     free(c.tls_client_key_password);
     fixture_remove(&f);
