@@ -23,6 +23,7 @@
 
 /* The default of 8 MB would count against RLIMIT_DATA for each of nng's threads. */
 #define THREAD_STACK (256u * 1024u)
+#define MAX_THREADS  128 /* checked; nng starts 13 */
 
 void sa_sandbox_lack(struct sa_sandbox_report *rep, const char *fmt, ...)
 {
@@ -82,29 +83,44 @@ static int set_limits(const struct sa_sandbox *s, struct sa_err **err)
     return 0;
 }
 
-/* Calls each for every thread of this process; -1 with errno when /proc can't be read. */
-static int each_thread(int (*each)(int dir, const char *tid, void *arg), void *arg)
+/* The status files of this process's threads, by proc(5). */
+struct threads {
+    int fd[MAX_THREADS];
+    size_t n;
+};
+
+static void close_threads(struct threads *t)
+{
+    while (t->n > 0) {
+        sa_closep(&t->fd[--t->n]);
+    }
+}
+
+/* Opens them all; -1 when /proc can't be read. They tell what is so when they are read: opened
+ * before the seal, which lets the config reader open nothing any more, and read after it. */
+static int open_threads(struct threads *t)
 {
     DIR *d = opendir("/proc/self/task");
+    t->n = 0;
     if (d == NULL) {
         return -1;
     }
-    int r = 0;
-    for (struct dirent *e = readdir(d); r == 0 && e != NULL; e = readdir(d)) {
-        if (e->d_name[0] != '.') {
-            r = each(dirfd(d), e->d_name, arg);
+    for (struct dirent *e = readdir(d); e != NULL && t->n < MAX_THREADS; e = readdir(d)) {
+        char path[300];
+        if (e->d_name[0] == '.') {
+            continue;
+        }
+        snprintf(path, sizeof(path), "%s/status", e->d_name);
+        t->fd[t->n] = openat(dirfd(d), path, O_RDONLY | O_CLOEXEC);
+        if (t->fd[t->n] >= 0) {
+            t->n++;
+        } else if (errno != ENOENT) { /* else it has ended */
+            close_threads(t);
+            break;
         }
     }
     closedir(d);
-    return r;
-}
-
-static int count_thread(int dir, const char *tid, void *arg)
-{
-    (void)dir;
-    (void)tid;
-    ++*(unsigned *)arg;
-    return 0;
+    return t->n > 0 ? 0 : -1;
 }
 
 static void note_resolver(struct sa_sandbox_report *rep)
@@ -139,12 +155,14 @@ static int judge(const struct sa_sandbox *s, const struct sa_sandbox_report *rep
 int sa_sandbox_enter(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err)
 {
     *rep = (struct sa_sandbox_report){0};
-    unsigned threads = 0;
-    each_thread(count_thread, &threads);
-    if (threads > 1) {
+    struct threads now;
+    open_threads(&now);
+    size_t n_threads = now.n;
+    close_threads(&now);
+    if (n_threads > 1) {
         return sa_err_set(err, SA_EINTERNAL,
-                          "sandbox: %u threads run already, Landlock would bind one of them",
-                          threads);
+                          "sandbox: %zu threads run already, Landlock would bind one of them",
+                          n_threads);
     }
     if (become(s, rep, err) != 0 || sa_harden_self(err) != 0 || set_limits(s, err) != 0) {
         return sa_err_wrap(err, "sandbox");
@@ -161,46 +179,43 @@ int sa_sandbox_enter(const struct sa_sandbox *s, struct sa_sandbox_report *rep, 
     return judge(s, rep, err);
 }
 
-/* By proc(5): Seccomp 2 is a filter. */
-static int check_thread(int dir, const char *tid, void *arg)
+/* Whether the thread is confined; one that has ended is. Seccomp 2 is a filter. */
+static bool confined(int fd)
 {
-    struct sa_err **err = arg;
-    char path[64];
     char text[4096];
-    snprintf(path, sizeof(path), "%s/status", tid);
-    SA_CLEANUP(sa_closep) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        return 0; /* it has ended */
-    }
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
     if (n < 0) {
-        return errno == ESRCH ? 0 : -1;
+        return errno == ESRCH;
     }
     text[n] = '\0';
-    if (strstr(text, "\nSeccomp:\t2\n") == NULL || strstr(text, "\nNoNewPrivs:\t1\n") == NULL) {
-        sa_err_set(err, SA_EINTERNAL, "sandbox: thread %s is not confined", tid);
-        return 1;
+    return strstr(text, "\nSeccomp:\t2\n") != NULL && strstr(text, "\nNoNewPrivs:\t1\n") != NULL;
+}
+
+static int seal_threads(const struct sa_sandbox *s, const struct threads *t,
+                        struct sa_sandbox_report *rep, struct sa_err **err)
+{
+    if (sa_sandbox_seccomp(s, rep, err) != 0) {
+        return sa_err_wrap(err, "sandbox");
+    }
+    for (size_t i = 0; rep->seccomp && i < t->n; i++) {
+        if (!confined(t->fd[i])) {
+            return sa_err_set(err, SA_EINTERNAL, "sandbox: a thread is not confined");
+        }
     }
     return 0;
 }
 
 int sa_sandbox_seal(const struct sa_sandbox *s, struct sa_sandbox_report *rep, struct sa_err **err)
 {
+    struct threads t;
     if (s->off) {
         sa_sandbox_lack(rep, "seccomp (sandbox is off)");
         return 0;
     }
-    if (sa_sandbox_seccomp(s, rep, err) != 0) {
-        return sa_err_wrap(err, "sandbox");
+    if (open_threads(&t) != 0) {
+        sa_sandbox_lack(rep, "check of threads (/proc can't be read)");
     }
-    if (rep->seccomp) {
-        int r = each_thread(check_thread, err);
-        if (r > 0) {
-            return -1;
-        }
-        if (r < 0) {
-            sa_sandbox_lack(rep, "check of threads (/proc can't be read)");
-        }
-    }
-    return judge(s, rep, err);
+    int r = seal_threads(s, &t, rep, err);
+    close_threads(&t);
+    return r == 0 ? judge(s, rep, err) : r;
 }
