@@ -6,9 +6,9 @@ import pathlib
 import subprocess
 import urllib.request
 
-from harness import paths
-from harness.agent import Agent
-from harness.procs import Process, free_port, wait_for
+from rig.harness import paths
+from rig.harness.agent import Agent
+from rig.harness.procs import Process, free_port, wait_for
 
 PEERS = "tests/bench/peers"
 

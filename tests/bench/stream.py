@@ -10,9 +10,9 @@ import sys
 import time
 
 import agents
-from harness import paths, procs
-from harness.procs import wait_for
-from harness.sim import Sim
+from rig.harness import paths, procs
+from rig.harness.procs import wait_for
+from rig.harness.sim import Sim
 
 OBJECTS = 1000  # a cluster
 

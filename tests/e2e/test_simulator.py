@@ -7,9 +7,9 @@ import json
 import ssl
 import unittest
 
-from harness import paths
-from harness.cluster import Api, ApiError, Cluster
-from harness.sim import Sim
+from rig.harness import paths
+from rig.harness.cluster import Api, ApiError, Cluster
+from rig.harness.sim import Sim
 
 METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
 METADATA = {"Accept": "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"}

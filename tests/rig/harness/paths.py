@@ -16,7 +16,7 @@ class Missing(Exception):
 
 
 def build_dir():
-    return pathlib.Path(os.environ.get("SA_BUILD") or ROOT / "build")
+    return pathlib.Path(os.environ.get("SCALE_AGENT_BUILD") or ROOT / "build")
 
 
 def program(name):

@@ -6,7 +6,7 @@
 # OUT becomes a link to it; without OUT its path is printed. `build.sh --cached`: 1 if it is not built.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source-path=SCRIPTDIR source=../../../scripts/lib/go.sh
+# shellcheck source=scripts/lib/go.sh
 . "$here/../../../scripts/lib/go.sh"
 
 kube=$(sed -n 's/^[[:space:]]*k8s.io\/kubernetes v//p' "$here/src/go.mod" | head -n 1)

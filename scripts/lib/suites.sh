@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# The suites of scripts/test. Each is a function suite_NAME that runs in a process of its own, in the
+# root of the tree, and ends with its runner's own summary; or it calls skip.
+
+# NAME|core: needs nothing but Debian's packages, or more|seconds at most|what it shows
+# shellcheck disable=SC2034 # for scripts/test
+SUITES='
+unit|core|300|unit tests (Check)
+sanitized|core|420|unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+valgrind|core|300|unit tests under valgrind
+fuzz|core|180|every parser of foreign bytes, fuzzed for a short time
+shell|core|60|shellcheck over every script
+format|core|60|formatting of the C sources
+tidy|core|420|clang-tidy over the C sources that changed
+model|core|180|the state protocol, checked by spin
+scenario|core|420|whole programs in one situation each
+simulator|core|180|the simulated API servers
+peer|core|300|the agent against a peer by Python'"'"'s grpcio
+cluster|more|420|a real API server: every default kind, the simulator compared with it
+convergence|more|300|short soak: processes killed, network cut, API server restarted
+outage|core|180|short soak: the other side away
+restart|core|180|short soak: restarts over unchanged clusters send nothing'
+
+# RUNNING: the one that runs, from scripts/test
+skip() {
+    echo "SKIP ${RUNNING:-}: $*"
+    exit 77
+}
+
+suite_unit() { ctest --test-dir "$BUILD" -L unit -j"$JOBS" --output-on-failure --no-tests=error; }
+
+suite_sanitized() {
+    UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$ROOT/build-sanitized" -L unit -j"$JOBS" --output-on-failure --no-tests=error
+}
+
+# Tests that fork many processes or install seccomp filters tell nothing more under valgrind, or can't run
+# there.
+suite_valgrind() {
+    have valgrind || skip "valgrind is not installed"
+    "$PYTHON" scripts/lib/valgrind.py "$BUILD" 'sandbox|process|supervisor|soak'
+}
+
+suite_fuzz() { "$PYTHON" scripts/lib/fuzz.py "$ROOT/build-sanitized/tests/fuzz" "$ROOT/tests/fuzz" 30; }
+
+suite_shell() {
+    local files
+    mapfile -t files < <(git ls-files -co --exclude-standard | while read -r f; do
+        [ -f "$f" ] || continue
+        case $f in *.sh) echo "$f" ;; *.*) ;; *) head -c 40 "$f" | grep -qaE '^#!.*\b(ba|da)?sh\b' && echo "$f" ;; esac
+    done)
+    shellcheck -x "${files[@]}" && echo "shellcheck: ${#files[@]} scripts, 0 failures"
+}
+
+c_sources() { git ls-files -co --exclude-standard '*.c' '*.h'; }
+
+suite_format() {
+    have clang-format-14 || skip "clang-format 14 is not to be had; other versions format differently"
+    c_sources | xargs clang-format-14 --dry-run --Werror && echo "clang-format: $(c_sources | wc -l) files, 0 failures"
+}
+
+suite_tidy() {
+    have "clang-tidy$LLVM" || skip "clang-tidy is not installed"
+    "$PYTHON" scripts/lib/tidy.py "clang-tidy$LLVM" "$BUILD"
+}
+
+suite_model() {
+    have spin || skip "spin is not installed"
+    [ -x proto/model/check.sh ] || skip "there is no model"
+    proto/model/check.sh
+}
+
+suite_scenario() { "$PYTHON" -m unittest discover -s tests/scenario -t tests/scenario; }
+
+suite_simulator() {
+    local go
+    # shellcheck source=scripts/lib/go.sh
+    . scripts/lib/go.sh
+    go=$(sa_go 19 2>&1) || skip "$go"
+    (cd tests/rig/kubesim && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false "$go" vet ./... && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false "$go" test -count=1 ./...)
+}
+
+suite_peer() {
+    "$PYTHON" -c 'import grpc, google.protobuf' 2>/dev/null || skip "Python's grpcio is not installed"
+    "$PYTHON" -m unittest discover -s tests/rig/peer -t tests
+}
+
+# What is needed for real clusters, or a skip that says what lacks.
+need_control_plane() {
+    local why
+    why=$(tests/rig/kube/build.sh 2>&1 >/dev/null) || skip "no control plane: $(tail -n 1 <<<"$why")"
+}
+
+suite_cluster() {
+    need_control_plane
+    "$PYTHON" -m unittest discover -s tests/e2e -t tests
+}
+suite_convergence() {
+    need_control_plane
+    scripts/soak convergence --short
+}
+suite_outage() { scripts/soak outage --short; }
+suite_restart() { scripts/soak restart --short; }
