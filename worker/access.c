@@ -16,7 +16,7 @@ bool sa_access_cluster_wide(const struct sa_worker *w, const struct sa_resource 
 {
     char t[512];
     title(r, t, sizeof t);
-    return sa_strings_has(&w->cluster_wide, t);
+    return sa_names_has(&w->cluster_wide, t);
 }
 
 static const struct sa_resource *next_unasked(const struct sa_worker *w)
@@ -25,8 +25,8 @@ static const struct sa_resource *next_unasked(const struct sa_worker *w)
         const struct sa_resource *r = &w->resources.v[i];
         char t[512];
         title(r, t, sizeof t);
-        if (r->wanted && r->namespaced && !sa_strings_has(&w->cluster_wide, t) &&
-            !sa_strings_has(&w->narrow, t))
+        if (r->wanted && r->namespaced && !sa_names_has(&w->cluster_wide, t) &&
+            !sa_names_has(&w->narrow, t))
             return r;
     }
     return NULL;
@@ -52,7 +52,7 @@ static void on_done(void *arg, const struct sa_response *r)
     if (res) {
         title(res, t, sizeof t);
         /* An error counts as a no: namespace by namespace is what the configuration says. */
-        if (sa_strings_add(allowed(r) ? &w->cluster_wide : &w->narrow, t)) {
+        if (sa_names_add(allowed(r) ? &w->cluster_wide : &w->narrow, t)) {
             sa_plan_ready(w);
             return;
         }

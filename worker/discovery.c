@@ -47,7 +47,7 @@ static void reset(struct sa_discovery *d)
 {
     sa_resources_free(&d->found);
     sa_group_versions_free(&d->more);
-    sa_strings_clear(&d->names);
+    sa_names_clear(&d->names);
     sa_frame_free(d->frame);
     free(d->token);
     d->frame = NULL;
@@ -127,7 +127,7 @@ static int on_definition(void *arg, const char *json, size_t n, struct sa_err **
         return -1;
     if (d->names.n >= MAX_CRDS)
         return sa_err_set(err, SA_ELIMIT, "more than %u CustomResourceDefinitions", MAX_CRDS);
-    if (sa_strings_add(&d->names, o.name))
+    if (sa_names_add(&d->names, o.name))
         return sa_err_set(err, SA_EMEMORY, "no memory for the definitions' names");
     return 0;
 }

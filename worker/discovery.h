@@ -75,9 +75,9 @@ int sa_discovery_parse_version(const char *json, size_t n, const char *group, co
                                struct sa_resources *resources, struct sa_err **err);
 
 /* Small owned lists of strings. */
-int sa_strings_add(struct sa_strings *s, const char *v);
-bool sa_strings_has(const struct sa_strings *s, const char *v);
-void sa_strings_clear(struct sa_strings *s);
+int sa_names_add(struct sa_strings *s, const char *v);
+bool sa_names_has(const struct sa_strings *s, const char *v);
+void sa_names_clear(struct sa_strings *s);
 
 /* Reading it all through a worker's API server. */
 struct sa_worker;

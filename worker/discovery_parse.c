@@ -11,7 +11,7 @@
 
 #define MAX_RESOURCES 20000u
 
-int sa_strings_add(struct sa_strings *s, const char *v)
+int sa_names_add(struct sa_strings *s, const char *v)
 {
     char *copy = strdup(v);
     char **grown = copy ? reallocarray(s->v, s->n + 1, sizeof *s->v) : NULL;
@@ -24,7 +24,7 @@ int sa_strings_add(struct sa_strings *s, const char *v)
     return 0;
 }
 
-bool sa_strings_has(const struct sa_strings *s, const char *v)
+bool sa_names_has(const struct sa_strings *s, const char *v)
 {
     for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->v[i], v) == 0)
@@ -32,7 +32,7 @@ bool sa_strings_has(const struct sa_strings *s, const char *v)
     return false;
 }
 
-void sa_strings_clear(struct sa_strings *s)
+void sa_names_clear(struct sa_strings *s)
 {
     for (size_t i = 0; i < s->n; i++)
         free(s->v[i]);
@@ -47,7 +47,7 @@ void sa_resource_clear(struct sa_resource *r)
     free(r->plural);
     free(r->kind);
     free(r->singular);
-    sa_strings_clear(&r->short_names);
+    sa_names_clear(&r->short_names);
     *r = (struct sa_resource){0};
 }
 
@@ -56,7 +56,7 @@ void sa_resources_free(struct sa_resources *r)
     for (size_t i = 0; i < r->n; i++)
         sa_resource_clear(&r->v[i]);
     free(r->v);
-    sa_strings_clear(&r->unknown);
+    sa_names_clear(&r->unknown);
     *r = (struct sa_resources){0};
 }
 
@@ -82,7 +82,7 @@ static int resource_copy(struct sa_resource *to, const struct sa_resource *from)
     };
     bool ok = to->group && to->version && to->plural && to->kind && to->singular;
     for (size_t i = 0; ok && i < from->short_names.n; i++)
-        ok = sa_strings_add(&to->short_names, from->short_names.v[i]) == 0;
+        ok = sa_names_add(&to->short_names, from->short_names.v[i]) == 0;
     if (ok)
         return 0;
     sa_resource_clear(to);
@@ -106,14 +106,14 @@ int sa_resources_add(struct sa_resources *r, const struct sa_resource *res, stru
 
 int sa_resources_add_unknown(struct sa_resources *r, const char *group, struct sa_err **err)
 {
-    if (sa_strings_has(&r->unknown, group) || sa_strings_add(&r->unknown, group) == 0)
+    if (sa_names_has(&r->unknown, group) || sa_names_add(&r->unknown, group) == 0)
         return 0;
     return sa_err_set(err, SA_EMEMORY, "no memory for the list of groups");
 }
 
 bool sa_resources_unknown(const struct sa_resources *r, const char *group)
 {
-    return sa_strings_has(&r->unknown, group);
+    return sa_names_has(&r->unknown, group);
 }
 
 /* Groups without a dot are Kubernetes' own; those of *.k8s.io are shared with projects around it,
@@ -230,13 +230,13 @@ static int add_resource(struct sa_resources *out, const cJSON *json, struct sa_r
     cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(json, "shortNames"))
     {
         if (cJSON_IsString(e) && rc == 0)
-            rc = sa_strings_add(&r->short_names, e->valuestring);
+            rc = sa_names_add(&r->short_names, e->valuestring);
     }
     if (rc)
         sa_err_set(err, SA_EMEMORY, "no memory for the list of resources");
     else
         rc = sa_resources_add(out, r, err);
-    sa_strings_clear(&r->short_names);
+    sa_names_clear(&r->short_names);
     return rc;
 }
 

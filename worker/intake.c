@@ -40,9 +40,9 @@ bool sa_intake_visible(const struct sa_scope *s, const struct sa_object *o)
     if (!s->res.namespaced && !is_namespace)
         return true;
     const char *in = is_namespace ? o->name : o->namespace;
-    if (a->namespaces.n && !sa_strings_has(&a->namespaces, in))
+    if (a->namespaces.n && !sa_names_has(&a->namespaces, in))
         return false;
-    return !sa_strings_has(&a->omit_namespaces, in);
+    return !sa_names_has(&a->omit_namespaces, in);
 }
 
 void sa_intake_dirty(struct sa_scope *s, const char *namespace, const char *name)

@@ -106,7 +106,7 @@ static void want_resource(struct sa_worker *w, const struct sa_resource *r, bool
         return;
     }
     for (size_t i = 0; i < ns->n; i++)
-        if (!sa_strings_has(&w->account.omit_namespaces, ns->v[i]))
+        if (!sa_names_has(&w->account.omit_namespaces, ns->v[i]))
             want(w, r, ns->v[i], keep, n_keep);
 }
 
@@ -211,7 +211,7 @@ struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownSc
     if (!sa_resources_unknown(&w->resources, name->group) ||
         !sa_kinds_would_want(&w->account, name->group, name->resource, k->kind, k->namespaced))
         return NULL;
-    if (*name->namespace_ && !sa_strings_has(ns, name->namespace_))
+    if (*name->namespace_ && !sa_names_has(ns, name->namespace_))
         return NULL;
     struct sa_resource r = {
         .group = name->group,

@@ -124,8 +124,8 @@ void sa_worker_clear(struct sa_worker *w)
         sa_scope_free(w->scopes[w->n_scopes - 1]);
     free(w->scopes);
     sa_resources_free(&w->resources);
-    sa_strings_clear(&w->cluster_wide);
-    sa_strings_clear(&w->narrow);
+    sa_names_clear(&w->cluster_wide);
+    sa_names_clear(&w->narrow);
     sa_table_free(w->table);
     sa_redact_free(w->redact);
     sa_buf_free(&w->scratch);

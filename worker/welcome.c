@@ -146,6 +146,8 @@ static void begin_made_up(struct sa_scope *s)
 void sa_session_begin_scope(struct sa_scope *s)
 {
     s->w->pump = true;
+    if (!s->known.there) /* the other side has nothing of it: a count of 0 */
+        s->known.there = s->known.untouched = true;
     if (s->kept) {
         s->in_step = true; /* nothing can be said of it now */
         return;
