@@ -151,12 +151,21 @@ static void fail_with(struct sa_err *err)
     _exit(98);
 }
 
+void start_without_root(void)
+{
+    struct sa_err *err = NULL;
+    if (is_root() && sa_drop_privileges(OTHER_UID, OTHER_UID, &err) != 0) {
+        fprintf(stderr, "%s\n", sa_err_msg(err));
+        _exit(94);
+    }
+}
+
 static void child(const struct sa_sandbox *s, bool from_root, enum where where)
 {
     pthread_t t;
     struct sa_err *err = NULL;
-    if (!from_root && is_root() && (sa_drop_privileges(OTHER_UID, OTHER_UID, &err) != 0)) {
-        fail_with(err);
+    if (!from_root) {
+        start_without_root();
     }
     if (sa_die_with_parent(world.parent, &err) != 0 ||
         sa_sandbox_enter(s, &trace->report, &err) != 0) {

@@ -47,6 +47,8 @@ struct sa_sandbox sandbox_of(enum sa_sandbox_profile profile, bool from_root);
  * another uid from its start. The trace is valid until the next call. */
 int run_confined(const struct sa_sandbox *s, bool from_root, enum where where, int (*attempt)(void),
                  const struct trace **out);
+/* In a child: become what a daemon is that was not started as root. */
+void start_without_root(void);
 /* Whether the test can start a child as root. */
 bool is_root(void);
 
