@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct sa_err;
 struct sa_slot;
 
 struct sa_child_args {
@@ -35,7 +36,7 @@ struct sa_child_mains {
     sa_child_main *worker, *helper, *uplink, *exporter;
     /* Called once in the supervisor before any fork, to initialise what every child needs (tables of
      * libraries) so that its pages are shared. No thread, no descriptor, no secret. May be NULL. */
-    void (*prepare)(void);
+    int (*prepare)(struct sa_err **err);
 };
 
 /* Exit codes of children, beyond 0. */

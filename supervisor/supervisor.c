@@ -203,8 +203,8 @@ static int prepare(struct sa_supervisor *sup, struct sa_err **err)
     sa_identity_early(&sup->identity);
     sa_service_init(sup);
     /* What every child would do for itself is done once, so that its memory is shared. */
-    if (sup->mains->prepare)
-        sup->mains->prepare();
+    if (sup->mains->prepare && sup->mains->prepare(err) < 0)
+        return -1;
     sup->reload = sa_reload_new(sup, err);
     if (!sup->reload)
         return -1;
