@@ -38,7 +38,7 @@ struct exporter {
     struct address at[2]; /* prometheus.port, server.port */
     uint16_t ports[2];
     size_t n_servers;
-    struct sa_http_server *servers[2];
+    struct sa_exporter_http_server *servers[2];
     uint32_t asked; /* id of the status that was asked for */
     bool waiting;
     struct sa_buf json;
@@ -53,7 +53,7 @@ static void answer_all(struct exporter *e, const cJSON *status)
     sa_timer_cancel(e->loop, &e->answer);
     sa_buf_trim(&e->json, 0);
     for (size_t i = 0; i < e->n_servers; i++)
-        sa_http_status(e->servers[i], status);
+        sa_exporter_http_status(e->servers[i], status);
 }
 
 static void no_answer(void *arg)
@@ -195,12 +195,12 @@ static int confine(struct exporter *e, struct sa_err **err)
 
 static int listen_all(struct exporter *e, struct sa_err **err)
 {
-    struct sa_http_options opt = {
+    struct sa_exporter_http_options opt = {
         .metrics = e->settings.prometheus_enabled, .want = want_status, .arg = e};
 
     for (size_t i = 0; i < e->n_servers; i++) {
-        e->servers[i] =
-            sa_http_listen(e->loop, (struct sockaddr *)&e->at[i].addr, e->at[i].len, &opt, err);
+        e->servers[i] = sa_exporter_http_listen(e->loop, (struct sockaddr *)&e->at[i].addr,
+                                                e->at[i].len, &opt, err);
         if (!e->servers[i]) {
             e->n_servers = i;
             return sa_err_wrap(err, "port %u", e->ports[i]);
@@ -244,7 +244,7 @@ static void say_why(struct exporter *e, const struct sa_err *err)
 static void release(struct exporter *e)
 {
     for (size_t i = 0; i < e->n_servers; i++)
-        sa_http_free(e->servers[i]);
+        sa_exporter_http_free(e->servers[i]);
     sa_ctl_free(e->ctl);
     sa_loop_free(e->loop);
     sa_buf_free(&e->json);

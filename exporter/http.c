@@ -28,16 +28,16 @@ struct request {
     struct sa_buf body;
 };
 
-struct sa_http_server {
+struct sa_exporter_http_server {
     struct sa_loop *loop;
-    struct sa_http_options opt;
+    struct sa_exporter_http_options opt;
     struct MHD_Daemon *daemon;
     int epoll_fd;
     struct sa_timer timer;
     struct request *requests;
 };
 
-static void run(struct sa_http_server *s);
+static void run(struct sa_exporter_http_server *s);
 
 static void run_due(void *arg)
 {
@@ -51,7 +51,7 @@ static void on_ready(void *arg, int fd, uint32_t events)
     run(arg);
 }
 
-static void run(struct sa_http_server *s)
+static void run(struct sa_exporter_http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
@@ -84,7 +84,7 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned code, const cha
     return reply(c, code, "text/plain; charset=utf-8", body, strlen(body));
 }
 
-static bool find_page(const struct sa_http_server *s, const char *url, enum page *page)
+static bool find_page(const struct sa_exporter_http_server *s, const char *url, enum page *page)
 {
     static const struct {
         const char *url;
@@ -102,8 +102,8 @@ static bool find_page(const struct sa_http_server *s, const char *url, enum page
     return false;
 }
 
-static enum MHD_Result suspend(struct sa_http_server *s, struct MHD_Connection *c, enum page page,
-                               void **state)
+static enum MHD_Result suspend(struct sa_exporter_http_server *s, struct MHD_Connection *c,
+                               enum page page, void **state)
 {
     struct request *r = calloc(1, sizeof(*r));
 
@@ -125,7 +125,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **state)
 {
-    struct sa_http_server *s = arg;
+    struct sa_exporter_http_server *s = arg;
     struct request *r = *state;
     enum page page;
 
@@ -152,7 +152,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 static void on_completed(void *arg, struct MHD_Connection *c, void **state,
                          enum MHD_RequestTerminationCode why)
 {
-    struct sa_http_server *s = arg;
+    struct sa_exporter_http_server *s = arg;
     struct request *r = *state;
 
     (void)c;
@@ -191,7 +191,7 @@ static void fill(struct request *r, const cJSON *status)
     }
 }
 
-void sa_http_status(struct sa_http_server *s, const cJSON *status)
+void sa_exporter_http_status(struct sa_exporter_http_server *s, const cJSON *status)
 {
     for (struct request *r = s->requests; r; r = r->next) {
         if (!r->waiting)
@@ -203,11 +203,11 @@ void sa_http_status(struct sa_http_server *s, const cJSON *status)
     run(s);
 }
 
-struct sa_http_server *sa_http_listen(struct sa_loop *l, const struct sockaddr *addr,
-                                      socklen_t addr_len, const struct sa_http_options *opt,
-                                      struct sa_err **err)
+struct sa_exporter_http_server *
+sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_t addr_len,
+                        const struct sa_exporter_http_options *opt, struct sa_err **err)
 {
-    struct sa_http_server *s = calloc(1, sizeof(*s));
+    struct sa_exporter_http_server *s = calloc(1, sizeof(*s));
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
     const union MHD_DaemonInfo *info;
 
@@ -240,7 +240,7 @@ struct sa_http_server *sa_http_listen(struct sa_loop *l, const struct sockaddr *
     return s;
 }
 
-void sa_http_free(struct sa_http_server *s)
+void sa_exporter_http_free(struct sa_exporter_http_server *s)
 {
     if (!s)
         return;

@@ -12,21 +12,21 @@
 #include "base/err.h"
 #include "base/loop.h"
 
-struct sa_http_server;
+struct sa_exporter_http_server;
 
-struct sa_http_options {
+struct sa_exporter_http_options {
     bool metrics; /* serve /metrics */
-    /* Asks for a status; sa_http_status() follows, once for any number of asks. */
+    /* Asks for a status; sa_exporter_http_status() follows, once for any number of asks. */
     void (*want)(void *arg);
     void *arg;
 };
 
 /* Listens at the address; several servers may share one loop. */
-struct sa_http_server *sa_http_listen(struct sa_loop *l, const struct sockaddr *addr,
-                                      socklen_t addr_len, const struct sa_http_options *opt,
-                                      struct sa_err **err);
-void sa_http_free(struct sa_http_server *s);
+struct sa_exporter_http_server *
+sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_t addr_len,
+                        const struct sa_exporter_http_options *opt, struct sa_err **err);
+void sa_exporter_http_free(struct sa_exporter_http_server *s);
 /* The status is here (borrowed for the call), or did not come (NULL): answers those who wait. */
-void sa_http_status(struct sa_http_server *s, const cJSON *status);
+void sa_exporter_http_status(struct sa_exporter_http_server *s, const cJSON *status);
 
 #endif

@@ -330,15 +330,15 @@ static void answer_reload(struct sa_client *c, const struct sa_reload_result *r,
     struct sa_jsonw j = sa_jsonw(&c->out);
 
     c->await_run = 0;
-    sa_json_open(&j, NULL, '{');
-    sa_json_bool(&j, "valid", r->valid);
-    sa_json_number(&j, "added", r->added);
-    sa_json_number(&j, "changed", r->changed);
-    sa_json_number(&j, "credentials", r->credentials);
-    sa_json_number(&j, "removed", r->removed);
-    sa_json_bool(&j, "settings", r->settings);
+    sa_jsonw_open(&j, NULL, '{');
+    sa_jsonw_bool(&j, "valid", r->valid);
+    sa_jsonw_number(&j, "added", r->added);
+    sa_jsonw_number(&j, "changed", r->changed);
+    sa_jsonw_number(&j, "credentials", r->credentials);
+    sa_jsonw_number(&j, "removed", r->removed);
+    sa_jsonw_bool(&j, "settings", r->settings);
     sa_status_problems(&j, problems);
-    sa_json_close(&j, '}');
+    sa_jsonw_close(&j, '}');
     sa_buf_addc(&c->out, '\n');
     if (r->valid)
         sa_client_ok(c);

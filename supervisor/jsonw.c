@@ -19,20 +19,20 @@ static void begin(struct sa_jsonw *j, const char *key)
     sa_buf_addc(j->b, ':');
 }
 
-void sa_json_open(struct sa_jsonw *j, const char *key, char bracket)
+void sa_jsonw_open(struct sa_jsonw *j, const char *key, char bracket)
 {
     begin(j, key);
     sa_buf_addc(j->b, bracket);
     j->comma = false;
 }
 
-void sa_json_close(struct sa_jsonw *j, char bracket)
+void sa_jsonw_close(struct sa_jsonw *j, char bracket)
 {
     sa_buf_addc(j->b, bracket);
     j->comma = true;
 }
 
-void sa_json_text(struct sa_jsonw *j, const char *key, const char *value)
+void sa_jsonw_text(struct sa_jsonw *j, const char *key, const char *value)
 {
     begin(j, key);
     if (value)
@@ -41,13 +41,13 @@ void sa_json_text(struct sa_jsonw *j, const char *key, const char *value)
         sa_buf_adds(j->b, "null");
 }
 
-void sa_json_number(struct sa_jsonw *j, const char *key, uint64_t value)
+void sa_jsonw_number(struct sa_jsonw *j, const char *key, uint64_t value)
 {
     begin(j, key);
     sa_buf_addf(j->b, "%" PRIu64, value);
 }
 
-void sa_json_bool(struct sa_jsonw *j, const char *key, bool value)
+void sa_jsonw_bool(struct sa_jsonw *j, const char *key, bool value)
 {
     begin(j, key);
     sa_buf_adds(j->b, value ? "true" : "false");

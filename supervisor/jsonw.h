@@ -14,10 +14,10 @@ struct sa_jsonw {
 };
 struct sa_jsonw sa_jsonw(struct sa_buf *b);
 /* key is NULL for an element of an array and for the outermost value. */
-void sa_json_open(struct sa_jsonw *j, const char *key, char bracket);
-void sa_json_close(struct sa_jsonw *j, char bracket);
-void sa_json_text(struct sa_jsonw *j, const char *key, const char *value); /* NULL writes null */
-void sa_json_number(struct sa_jsonw *j, const char *key, uint64_t value);
-void sa_json_bool(struct sa_jsonw *j, const char *key, bool value);
+void sa_jsonw_open(struct sa_jsonw *j, const char *key, char bracket);
+void sa_jsonw_close(struct sa_jsonw *j, char bracket);
+void sa_jsonw_text(struct sa_jsonw *j, const char *key, const char *value); /* NULL writes null */
+void sa_jsonw_number(struct sa_jsonw *j, const char *key, uint64_t value);
+void sa_jsonw_bool(struct sa_jsonw *j, const char *key, bool value);
 
 #endif

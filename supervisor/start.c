@@ -12,6 +12,7 @@
 #include "supervisor/root.h"
 
 #define SETTING_UP_MAX 16u
+#define SETTING_UP_NS  (5 * SA_NS_PER_S)
 #define POLL_NS        (20 * SA_NS_PER_MS)
 #define CONNECTING_NS  (2 * SA_NS_PER_S)
 #define FIRST_LISTS_NS (30 * SA_NS_PER_S)
@@ -25,7 +26,7 @@ static void count(const struct sa_acct *a, uint64_t now, struct load *load)
     const struct sa_proc *p = &a->worker;
     uint32_t state;
 
-    if (p->state == SA_PROC_STARTING)
+    if (p->state == SA_PROC_STARTING && now - p->started_ns < SETTING_UP_NS)
         load->setting_up++;
     if (p->state != SA_PROC_STARTING && p->state != SA_PROC_RUNNING)
         return;

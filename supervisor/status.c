@@ -14,18 +14,18 @@
 
 void sa_status_problems(struct sa_jsonw *j, const struct sa_problems *p)
 {
-    sa_json_number(j, "problems_total", p->n);
-    sa_json_open(j, "problems", '[');
+    sa_jsonw_number(j, "problems_total", p->n);
+    sa_jsonw_open(j, "problems", '[');
     for (size_t i = 0; i < p->n && i < PROBLEMS_SHOWN; i++) {
-        sa_json_open(j, NULL, '{');
-        sa_json_text(j, "file", p->v[i].file);
-        sa_json_number(j, "line", p->v[i].line);
-        sa_json_number(j, "column", p->v[i].column);
-        sa_json_bool(j, "warning", p->v[i].warning);
-        sa_json_text(j, "text", p->v[i].text);
-        sa_json_close(j, '}');
+        sa_jsonw_open(j, NULL, '{');
+        sa_jsonw_text(j, "file", p->v[i].file);
+        sa_jsonw_number(j, "line", p->v[i].line);
+        sa_jsonw_number(j, "column", p->v[i].column);
+        sa_jsonw_bool(j, "warning", p->v[i].warning);
+        sa_jsonw_text(j, "text", p->v[i].text);
+        sa_jsonw_close(j, '}');
     }
-    sa_json_close(j, ']');
+    sa_jsonw_close(j, ']');
 }
 
 static uint64_t seconds_since(uint64_t then_ns)
@@ -37,29 +37,29 @@ static uint64_t seconds_since(uint64_t then_ns)
 
 static void put_usage(struct sa_jsonw *j, const struct sa_proc_usage *u)
 {
-    sa_json_number(j, "memory_bytes", u->rss);
-    sa_json_number(j, "memory_peak_bytes", u->peak);
-    sa_json_number(j, "virtual_bytes", u->virtual_size);
-    sa_json_number(j, "cpu_us", u->cpu_us);
-    sa_json_number(j, "threads", u->threads);
+    sa_jsonw_number(j, "memory_bytes", u->rss);
+    sa_jsonw_number(j, "memory_peak_bytes", u->peak);
+    sa_jsonw_number(j, "virtual_bytes", u->virtual_size);
+    sa_jsonw_number(j, "cpu_us", u->cpu_us);
+    sa_jsonw_number(j, "threads", u->threads);
 }
 
 static void put_sandbox(struct sa_jsonw *j, const struct sa_slot *s)
 {
-    sa_json_open(j, "sandbox", '{');
-    sa_json_bool(j, "no_new_privs", (s->sandbox & SA_SLOT_NNP) != 0);
-    sa_json_bool(j, "uid", (s->sandbox & SA_SLOT_UID) != 0);
-    sa_json_bool(j, "landlock", (s->sandbox & SA_SLOT_LANDLOCK) != 0);
-    sa_json_number(j, "landlock_abi", s->landlock_abi);
-    sa_json_bool(j, "tcp", (s->sandbox & SA_SLOT_TCP) != 0);
-    sa_json_bool(j, "seccomp", (s->sandbox & SA_SLOT_SECCOMP) != 0);
-    sa_json_close(j, '}');
-    sa_json_text(j, "lacks", s->sandbox_lacks);
+    sa_jsonw_open(j, "sandbox", '{');
+    sa_jsonw_bool(j, "no_new_privs", (s->sandbox & SA_SLOT_NNP) != 0);
+    sa_jsonw_bool(j, "uid", (s->sandbox & SA_SLOT_UID) != 0);
+    sa_jsonw_bool(j, "landlock", (s->sandbox & SA_SLOT_LANDLOCK) != 0);
+    sa_jsonw_number(j, "landlock_abi", s->landlock_abi);
+    sa_jsonw_bool(j, "tcp", (s->sandbox & SA_SLOT_TCP) != 0);
+    sa_jsonw_bool(j, "seccomp", (s->sandbox & SA_SLOT_SECCOMP) != 0);
+    sa_jsonw_close(j, '}');
+    sa_jsonw_text(j, "lacks", s->sandbox_lacks);
 }
 
 static void put_counters(struct sa_jsonw *j, const struct sa_slot *s)
 {
-#define X(field, kind, name, help) sa_json_number(j, name, s->field);
+#define X(field, kind, name, help) sa_jsonw_number(j, name, s->field);
     SA_COUNTER_TABLE(X)
 #undef X
 }
@@ -67,11 +67,11 @@ static void put_counters(struct sa_jsonw *j, const struct sa_slot *s)
 /* How often the process ended, by reason; what never happened is left out. */
 static void put_ends(struct sa_jsonw *j, const struct sa_proc *p)
 {
-    sa_json_open(j, "ends", '{');
+    sa_jsonw_open(j, "ends", '{');
     for (int e = SA_END_NONE + 1; e < SA_END_COUNT; e++)
         if (p->ends[e] > 0)
-            sa_json_number(j, sa_end_name((enum sa_end)e), p->ends[e]);
-    sa_json_close(j, '}');
+            sa_jsonw_number(j, sa_end_name((enum sa_end)e), p->ends[e]);
+    sa_jsonw_close(j, '}');
 }
 
 /* The newer of what the process says of itself and what the supervisor knows. */
@@ -79,26 +79,27 @@ static void put_last_error(struct sa_jsonw *j, const struct sa_proc *p, const st
 {
     bool own = s->last_error[0] && s->last_error_ns >= p->last_error_ns;
 
-    sa_json_text(j, "last_error", own ? s->last_error : p->last_error);
-    sa_json_number(j, "last_error_age_s", seconds_since(own ? s->last_error_ns : p->last_error_ns));
+    sa_jsonw_text(j, "last_error", own ? s->last_error : p->last_error);
+    sa_jsonw_number(j, "last_error_age_s",
+                    seconds_since(own ? s->last_error_ns : p->last_error_ns));
 }
 
 static void put_process(struct sa_jsonw *j, const struct sa_proc *p, const struct sa_slot *s)
 {
     uint64_t now = sa_mono_ns();
 
-    sa_json_text(j, "process", sa_proc_state_name(p->state));
-    sa_json_number(j, "pid", p->pid > 0 ? (uint64_t)p->pid : 0);
-    sa_json_number(j, "uptime_s", sa_proc_alive(p) ? seconds_since(p->started_ns) : 0);
-    sa_json_number(j, "restarts", p->restarts);
-    sa_json_number(j, "next_try_s",
-                   sa_proc_waiting(p) && p->due_ns > now ? (p->due_ns - now) / SA_NS_PER_S : 0);
-    sa_json_text(j, "version", s->version);
-    sa_json_text(j, "cluster", s->cluster);
-    sa_json_text(j, "server", s->server);
+    sa_jsonw_text(j, "process", sa_proc_state_name(p->state));
+    sa_jsonw_number(j, "pid", p->pid > 0 ? (uint64_t)p->pid : 0);
+    sa_jsonw_number(j, "uptime_s", sa_proc_alive(p) ? seconds_since(p->started_ns) : 0);
+    sa_jsonw_number(j, "restarts", p->restarts);
+    sa_jsonw_number(j, "next_try_s",
+                    sa_proc_waiting(p) && p->due_ns > now ? (p->due_ns - now) / SA_NS_PER_S : 0);
+    sa_jsonw_text(j, "version", s->version);
+    sa_jsonw_text(j, "cluster", s->cluster);
+    sa_jsonw_text(j, "server", s->server);
     put_last_error(j, p, s);
-    sa_json_text(j, "last_exit", p->last_exit);
-    sa_json_text(j, "last_exit_reason", sa_end_name(p->end));
+    sa_jsonw_text(j, "last_exit", p->last_exit);
+    sa_jsonw_text(j, "last_exit_reason", sa_end_name(p->end));
     put_ends(j, p);
     put_usage(j, &p->usage);
     put_sandbox(j, s);
@@ -118,15 +119,15 @@ void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a)
     struct sa_slot s;
 
     read_slot(&a->worker, &s);
-    sa_json_open(j, NULL, '{');
-    sa_json_text(j, "name", a->ref.name);
-    sa_json_text(j, "state", sa_state_name(sa_acct_state(a, &s)));
-    sa_json_bool(j, "paused", a->paused);
-    sa_json_text(j, "file", a->ref.file);
+    sa_jsonw_open(j, NULL, '{');
+    sa_jsonw_text(j, "name", a->ref.name);
+    sa_jsonw_text(j, "state", sa_state_name(sa_acct_state(a, &s)));
+    sa_jsonw_bool(j, "paused", a->paused);
+    sa_jsonw_text(j, "file", a->ref.file);
     if (sa_proc_alive(&a->helper))
-        sa_json_number(j, "helper_pid", (uint64_t)a->helper.pid);
+        sa_jsonw_number(j, "helper_pid", (uint64_t)a->helper.pid);
     put_process(j, &a->worker, &s);
-    sa_json_close(j, '}');
+    sa_jsonw_close(j, '}');
 }
 
 static void put_service(struct sa_jsonw *j, const char *key, const struct sa_proc *p)
@@ -137,20 +138,20 @@ static void put_service(struct sa_jsonw *j, const char *key, const struct sa_pro
     read_slot(p, &s);
     state = p->state == SA_PROC_RUNNING ? sa_state_name((enum sa_state)s.state)
                                         : sa_proc_state_name(p->state);
-    sa_json_open(j, key, '{');
-    sa_json_text(j, "state", state);
+    sa_jsonw_open(j, key, '{');
+    sa_jsonw_text(j, "state", state);
     put_process(j, p, &s);
-    sa_json_close(j, '}');
+    sa_jsonw_close(j, '}');
 }
 
 static void put_config(struct sa_jsonw *j, const struct sa_supervisor *sup)
 {
-    sa_json_open(j, "config", '{');
-    sa_json_bool(j, "valid", sa_reload_valid(sup->reload));
-    sa_json_number(j, "failed_reloads", sa_reload_failures(sup->reload));
-    sa_json_number(j, "loaded_at", (uint64_t)(sa_reload_loaded_us(sup->reload) / 1000000));
+    sa_jsonw_open(j, "config", '{');
+    sa_jsonw_bool(j, "valid", sa_reload_valid(sup->reload));
+    sa_jsonw_number(j, "failed_reloads", sa_reload_failures(sup->reload));
+    sa_jsonw_number(j, "loaded_at", (uint64_t)(sa_reload_loaded_us(sup->reload) / 1000000));
     sa_status_problems(j, sa_reload_problems(sup->reload));
-    sa_json_close(j, '}');
+    sa_jsonw_close(j, '}');
 }
 
 static uint64_t open_files(void)
@@ -171,22 +172,22 @@ static void put_own(struct sa_jsonw *j, struct sa_supervisor *sup)
     struct rlimit files = {0};
 
     getrlimit(RLIMIT_NOFILE, &files);
-    sa_json_text(j, "version", SA_VERSION);
-    sa_json_number(j, "pid", (uint64_t)getpid());
-    sa_json_number(j, "uptime_s", seconds_since(sup->started_ns));
-    sa_json_number(j, "started_at", (uint64_t)(sup->started_us / 1000000));
-    sa_json_text(j, "agent_id", sup->agent_id);
-    sa_json_text(j, "zone_id", sup->settings.zone_id ? sup->settings.zone_id : "");
-    sa_json_text(j, "sink",
-                 sup->settings.sink == SA_SINK_GRPC    ? "grpc"
-                 : sup->settings.sink == SA_SINK_JSONL ? "jsonl"
-                                                       : "sqlite");
-    sa_json_text(j, "runtime_dir", sup->runtime_dir);
-    sa_json_text(j, "state_dir", sup->state_dir);
-    sa_json_text(j, "log_level", sa_log_level_name(sa_log_get_level()));
-    sa_json_bool(j, "stopping", sup->stopping);
-    sa_json_number(j, "open_files", open_files());
-    sa_json_number(j, "max_files", files.rlim_cur);
+    sa_jsonw_text(j, "version", SA_VERSION);
+    sa_jsonw_number(j, "pid", (uint64_t)getpid());
+    sa_jsonw_number(j, "uptime_s", seconds_since(sup->started_ns));
+    sa_jsonw_number(j, "started_at", (uint64_t)(sup->started_us / 1000000));
+    sa_jsonw_text(j, "agent_id", sup->agent_id);
+    sa_jsonw_text(j, "zone_id", sup->settings.zone_id ? sup->settings.zone_id : "");
+    sa_jsonw_text(j, "sink",
+                  sup->settings.sink == SA_SINK_GRPC    ? "grpc"
+                  : sup->settings.sink == SA_SINK_JSONL ? "jsonl"
+                                                        : "sqlite");
+    sa_jsonw_text(j, "runtime_dir", sup->runtime_dir);
+    sa_jsonw_text(j, "state_dir", sup->state_dir);
+    sa_jsonw_text(j, "log_level", sa_log_level_name(sa_log_get_level()));
+    sa_jsonw_bool(j, "stopping", sup->stopping);
+    sa_jsonw_number(j, "open_files", open_files());
+    sa_jsonw_number(j, "max_files", files.rlim_cur);
     put_usage(j, &sup->usage);
     put_config(j, sup);
 }
@@ -195,17 +196,17 @@ void sa_status_build(struct sa_supervisor *sup, struct sa_buf *out)
 {
     struct sa_jsonw j = sa_jsonw(out);
 
-    sa_json_open(&j, NULL, '{');
-    sa_json_open(&j, "agent", '{');
+    sa_jsonw_open(&j, NULL, '{');
+    sa_jsonw_open(&j, "agent", '{');
     put_own(&j, sup);
     put_service(&j, "uplink", &sup->uplink);
     if (sup->exporter.starts > 0)
         put_service(&j, "exporter", &sup->exporter);
-    sa_json_close(&j, '}');
-    sa_json_open(&j, "accounts", '[');
+    sa_jsonw_close(&j, '}');
+    sa_jsonw_open(&j, "accounts", '[');
     for (size_t i = 0; i < sup->n_accounts; i++)
         if (!sup->accounts[i]->removing)
             sa_status_account(&j, sup->accounts[i]);
-    sa_json_close(&j, ']');
-    sa_json_close(&j, '}');
+    sa_jsonw_close(&j, ']');
+    sa_jsonw_close(&j, '}');
 }

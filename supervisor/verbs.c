@@ -89,10 +89,10 @@ static void verb_version(struct sa_supervisor *sup, struct sa_client *c, const c
 
     (void)sup;
     (void)arg;
-    sa_json_open(&j, NULL, '{');
-    sa_json_text(&j, "version", SA_VERSION);
-    sa_json_number(&j, "pid", (uint64_t)getpid());
-    sa_json_close(&j, '}');
+    sa_jsonw_open(&j, NULL, '{');
+    sa_jsonw_text(&j, "version", SA_VERSION);
+    sa_jsonw_number(&j, "pid", (uint64_t)getpid());
+    sa_jsonw_close(&j, '}');
     sa_buf_addc(sa_client_out(c), '\n');
     sa_client_ok(c);
 }

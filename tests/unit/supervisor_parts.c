@@ -19,16 +19,16 @@ START_TEST(json_puts_commas_where_they_belong)
     struct sa_jsonw j = sa_jsonw(&b);
 
     sa_buf_init(&b, 1000);
-    sa_json_open(&j, NULL, '{');
-    sa_json_open(&j, "empty", '[');
-    sa_json_close(&j, ']');
-    sa_json_open(&j, "list", '[');
-    sa_json_number(&j, NULL, 1);
-    sa_json_text(&j, NULL, "a\"b");
-    sa_json_close(&j, ']');
-    sa_json_bool(&j, "yes", true);
-    sa_json_text(&j, "nothing", NULL);
-    sa_json_close(&j, '}');
+    sa_jsonw_open(&j, NULL, '{');
+    sa_jsonw_open(&j, "empty", '[');
+    sa_jsonw_close(&j, ']');
+    sa_jsonw_open(&j, "list", '[');
+    sa_jsonw_number(&j, NULL, 1);
+    sa_jsonw_text(&j, NULL, "a\"b");
+    sa_jsonw_close(&j, ']');
+    sa_jsonw_bool(&j, "yes", true);
+    sa_jsonw_text(&j, "nothing", NULL);
+    sa_jsonw_close(&j, '}');
     ck_assert_str_eq(b.data,
                      "{\"empty\":[],\"list\":[1,\"a\\\"b\"],\"yes\":true,\"nothing\":null}");
     sa_buf_free(&b);
