@@ -190,7 +190,7 @@ static const char *skip_name(const char *p, const char *end, struct sa_json_faul
     if (p == end || *p != '"') {
         return sa_json_wrong(fault, "the name of a member is missing", p);
     }
-    p = sa_json_string(p + 1, end, &escaped, fault);
+    p = sa_json_quick(p + 1, end, &escaped, fault);
     if (p == NULL) {
         return NULL;
     }
@@ -204,6 +204,10 @@ static const char *skip_name(const char *p, const char *end, struct sa_json_faul
 const char *sa_json_skip(const char *p, const char *end, unsigned depth,
                          struct sa_json_fault *fault)
 {
+    if (p < end && *p == '"') {
+        bool escaped;
+        return sa_json_quick(p + 1, end, &escaped, fault);
+    }
     if (p == end || (*p != '{' && *p != '[')) {
         return sa_json_scalar(p, end, fault);
     }

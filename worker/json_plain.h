@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "worker/json.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -24,21 +26,27 @@ static inline uint64_t sa_json_special8(uint64_t v)
     return hit & (ones * 0x80);
 }
 
+#ifdef __SSE2__
+/* A bit for each of the 16 bytes at p that is such a byte. */
+static inline unsigned sa_json_special16(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    /* The comparison is signed, so what is above 0x7f counts as below 0x20. */
+    __m128i control = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+}
+#endif
+
 /* The first byte in [p, end) that is a quote, a backslash, below 0x20 or above 0x7f; or end. */
 static inline const char *sa_json_plain(const char *p, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x20);
     while (end - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* The comparison is signed, so what is above 0x7f counts as below 0x20. */
-        __m128i hit =
-            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
-                         _mm_cmplt_epi8(v, control));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-        if (mask != 0) {
-            return p + __builtin_ctz(mask);
+        unsigned hit = sa_json_special16(p);
+        if (hit != 0) {
+            return p + __builtin_ctz(hit);
         }
         p += 16;
     }
@@ -59,6 +67,21 @@ static inline const char *sa_json_plain(const char *p, const char *end)
         p++;
     }
     return p;
+}
+
+/* As sa_json_string, without a call for what most strings are: short and plain. */
+static inline const char *sa_json_quick(const char *p, const char *end, bool *escaped,
+                                        struct sa_json_fault *fault)
+{
+#ifdef __SSE2__
+    if (SA_LIKELY(end - p >= 16)) {
+        unsigned hit = sa_json_special16(p);
+        if (SA_LIKELY(hit != 0 && p[__builtin_ctz(hit)] == '"')) {
+            return p + __builtin_ctz(hit) + 1;
+        }
+    }
+#endif
+    return sa_json_string(p, end, escaped, fault);
 }
 
 #endif

@@ -262,7 +262,7 @@ static const char *name(struct sa_scrub_pass *s, const char *p, enum level level
     }
     m->name = p + 1;
     m->escaped = false;
-    p = sa_json_string(m->name, s->end, &m->escaped, &s->fault);
+    p = sa_json_quick(m->name, s->end, &m->escaped, &s->fault);
     if (p == NULL) {
         return NULL;
     }
@@ -438,7 +438,7 @@ static const char *value(struct sa_scrub_pass *s, const char *p, enum level leve
     }
     if (*p == '"') {
         bool escaped;
-        return sa_json_string(p + 1, s->end, &escaped, &s->fault);
+        return sa_json_quick(p + 1, s->end, &escaped, &s->fault);
     }
     if (*p != '{' && *p != '[') {
         return sa_json_scalar(p, s->end, &s->fault);
