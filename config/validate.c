@@ -387,10 +387,6 @@ int sa_derive(struct sa_loaded *l, struct sa_err **err)
         return no_memory(err);
     free(s->log_level);
     s->log_level = level;
-    if (s->sqlite_file == NULL && asprintf(&s->sqlite_file, "%s/cache.db", s->state_dir) < 0) {
-        s->sqlite_file = NULL;
-        return no_memory(err);
-    }
     for (size_t i = 0; i < s->n_accounts; i++) {
         if (derive_account(l, i, err) != 0)
             return -1;

@@ -189,7 +189,10 @@ static int prepare(struct uplink *u, struct sa_err **err)
 
     if (sa_settings_from_json(args->settings, &u->settings, err) < 0)
         return sa_err_wrap(err, "settings");
-    if (!u->settings.state_dir && !(u->settings.state_dir = strdup(args->state_dir)))
+    /* The command line may have put the state directory elsewhere than the files say. */
+    free(u->settings.state_dir);
+    u->settings.state_dir = strdup(args->state_dir);
+    if (!u->settings.state_dir)
         return sa_err_set(err, SA_EMEMORY, "no memory for settings");
     grpc = u->settings.sink == SA_SINK_GRPC;
     if (grpc && sa_secrets_read(&u->secrets, &u->settings.clouddriver, args->config_files, err) < 0)

@@ -20,7 +20,7 @@ START_TEST(nothing_configured_gives_defaults)
     ck_assert_int_eq(fixture_load(&f, &s, &problems), 0);
     ck_assert_str_eq(problems, "");
     ck_assert_int_eq(s.sink, SA_SINK_SQLITE);
-    ck_assert_str_eq(s.sqlite_file, "/var/lib/scale-agent/cache.db");
+    ck_assert_ptr_null(s.sqlite_file); /* below the state directory, wherever that is */
     ck_assert_str_eq(s.runtime_dir, "/run/scale-agent");
     ck_assert_str_eq(s.clouddriver.grpc, "spin-clouddriver-grpc:9091");
     ck_assert(s.clouddriver.insecure);
@@ -510,7 +510,7 @@ START_TEST(sink_follows_clouddriver)
     sa_settings_free(&s);
     fixture_accepts("stateDir: /x\n", &s);
     ck_assert_int_eq(s.sink, SA_SINK_SQLITE);
-    ck_assert_str_eq(s.sqlite_file, "/x/cache.db");
+    ck_assert_str_eq(s.state_dir, "/x");
     sa_settings_free(&s);
 }
 END_TEST
