@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to the agent, its peer, the API servers and the network between them, and the count of it."""
+import collections
+import os
+import signal
+import time
+
+from rig.harness import procs
+
+KILL_AT = "SCALE_AGENT_KILL_AT"
+
+
+class Chaos:
+    """Lives of the agent, one after the other: in each it dies at one named point again and again, while
+    other things are killed and cut at random."""
+
+    def __init__(self, soak, points, short):
+        self.soak = soak
+        self.random = soak.random
+        self.points = points
+        self.short = short
+        self.counts = collections.Counter()
+        self.ends = collections.Counter()  # how processes ended, by the supervisor's own words
+        self.ours = 0  # children that were killed from here in this life
+        self.slow = collections.deque(["api server restart", "api server kill"])
+
+    @property
+    def kills(self):
+        return sum(n for what, n in self.counts.items() if what.startswith("kill "))
+
+    # ---- single faults ----
+
+    def _kill_child(self, role):
+        pids = self.soak.agent.by_role().get(role, [])
+        if pids:
+            try:
+                os.kill(self.random.choice(pids), signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            self.ours += 1
+            self.counts[f"kill {role}"] += 1
+
+    def kill_worker(self):
+        self._kill_child("worker")
+
+    def kill_uplink(self):
+        self._kill_child("uplink")
+
+    def kill_peer(self):
+        self.soak.peer.kill()
+        self.counts["kill peer"] += 1
+        time.sleep(self.random.choice((0, 0, 1)))
+        self.soak.peer.start()
+
+    def stop_worker(self):
+        """A worker that stands still for a while and goes on: what it then sends may be of an epoch that is over."""
+        for pid in self.soak.agent.by_role().get("worker", []):
+            try:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(self.random.uniform(0.2, 1.5))
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                return
+            self.counts["stop worker"] += 1
+
+    def drop_network(self):
+        self._network().drop()
+        self.counts["network drop"] += 1
+
+    def refuse_network(self):
+        self._break_network("refuse", 0.5, 2)
+
+    def stall_network(self):
+        self._break_network("stall", 1, 4)
+
+    def _network(self):
+        return self.random.choice(list(self.soak.networks.values()))
+
+    def _break_network(self, mode, least, most):
+        network = self._network()
+        network.set(mode)
+        if mode == "refuse":
+            network.drop()
+        time.sleep(self.random.uniform(least, most))
+        network.set("pass")
+        network.drop()
+        self.counts[f"network {mode}"] += 1
+
+    def restart_api_server(self):
+        """Orderly, or by SIGKILL; etcd is compacted before, so that old versions are gone afterwards."""
+        what = self.slow[0]
+        self.slow.rotate(1)
+        cluster = self.random.choice(list(self.soak.clusters.values()))
+        cluster.compact()
+        self.counts["etcd compaction"] += 1
+        cluster.restart("--kill" if what == "api server kill" else None)
+        self.counts[what] += 1
+
+    # ---- lives ----
+
+    def run(self, target):
+        quick = [self.kill_worker] * 5 + [self.kill_uplink] * 3 + [self.kill_peer] * 2 + [
+            self.stop_worker, self.drop_network, self.refuse_network, self.stall_network]
+        once = [self.kill_worker, self.kill_uplink, self.kill_peer, self.stop_worker, self.drop_network,
+                self.refuse_network, self.stall_network, self.restart_api_server, self.restart_api_server]
+        lives = 0
+        pending = list(self.points)
+        self.random.shuffle(pending)
+        while self.kills < target or once or pending:
+            if lives > 40 and not (once or self.kills < target):
+                break  # a point that is never passed: problems() says so
+            self._end_life(orderly=lives % 2 == 0)
+            if not pending and self.points:
+                pending = [p for p in self.points if not self.counts[f"kill at {p}"]] or list(self.points)
+            point = pending.pop() if pending else None
+            self._begin_life(point)
+            lives += 1
+            for _ in range(3 if self.short else 6):
+                time.sleep(self.random.uniform(0.1, 1.2))
+                (once.pop() if once and lives > 1 else self.random.choice(quick))()
+            if not self.short and lives % 8 == 0:
+                self.restart_api_server()
+            self._observe(point)
+            if self.kills >= target and not once and all(self.counts[f"kill at {p}"] for p in self.points):
+                break
+            print(f"  life {lives}: {self.kills} kills, {point or 'no point'}", flush=True)
+        self._end_life(orderly=True)
+        self._begin_life(None)
+
+    def _begin_life(self, point):
+        agent = self.soak.agent
+        agent.env.pop(KILL_AT, None)
+        if point:
+            agent.env[KILL_AT] = f"{point}:{self.random.choice((1, 1, 2, 5))}"
+        agent.start()
+        self.ours = 0
+        procs.wait_for("the control socket", agent.states, 20)
+
+    def _end_life(self, orderly):
+        agent = self.soak.agent
+        if agent.process is None:
+            return
+        if orderly:
+            point = agent.env.get(KILL_AT, "").split(":")[0]
+            before = agent.log_size()
+            agent.stop()
+            if point and agent.killed_since(before):  # it died at the point as it was to stop
+                self.counts[f"kill at {point}"] += agent.killed_since(before)
+        else:
+            agent.kill()
+            self.counts["kill supervisor"] += 1
+
+    def _observe(self, point):
+        """Counts the deaths at the point: those by a signal that were not ours."""
+        ended = collections.Counter()
+        status = self.soak.agent.status()
+        for one in [status["agent"]["uplink"], *status["accounts"]]:
+            ended.update(one["ends"])
+        if point:
+            self.counts[f"kill at {point}"] += max(0, ended["signal"] - self.ours)
+        elif ended["signal"] > self.ours:
+            self.ends["signal that nobody sent"] += ended["signal"] - self.ours
+        del ended["signal"], ended["stopped"]
+        self.ends.update(ended)
+
+    # ---- afterwards ----
+
+    def problems(self):
+        """What should have happened and did not, and the other way round."""
+        found = [f"no process was killed at {p}" for p in self.points if not self.counts[f"kill at {p}"]]
+        for what in ("kill worker", "kill uplink", "kill peer", "kill supervisor", "stop worker", "network drop",
+                     "network refuse", "network stall", "etcd compaction", "api server restart", "api server kill"):
+            if not self.counts[what]:
+                found.append(f"there was no {what}")
+        found += [f"{n} processes ended by: {what}" for what, n in self.ends.items() if what not in ("exit", "helper")]
+        return found
+
+    def report(self):
+        for what, n in sorted(self.counts.items()):
+            print(f"  {what}: {n}")
+        if self.ends:
+            print(f"  ends by themselves: {dict(self.ends)}")
