@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC       0x31616373u /* "sca1" */
+#define MAGIC       0x32616373u /* "sca2" */
 #define MAX_ANSWER  ((size_t)64 << 20)
 #define FINGERPRINT 32
 
@@ -36,6 +36,7 @@ int sa_config_answer_encode(const struct sa_config_answer *a, struct sa_buf *out
     put_u32(out, a->valid);
     put_text(out, a->settings_json);
     sa_buf_add(out, a->settings_fingerprint, FINGERPRINT);
+    sa_buf_add(out, a->uplink_fingerprint, FINGERPRINT);
     put_u32(out, a->n_accounts);
     for (size_t i = 0; i < a->n_accounts; i++) {
         const struct sa_account_ref *r = &a->accounts[i];
@@ -182,6 +183,7 @@ int sa_config_answer_parse(const void *p, size_t n, struct sa_config_answer *out
     out->valid = get_bool(&c);
     out->settings_json = get_text(&c);
     get_fingerprint(&c, out->settings_fingerprint);
+    get_fingerprint(&c, out->uplink_fingerprint);
     get_accounts(&c, out);
     get_files(&c, out);
     get_problems(&c, &out->problems);

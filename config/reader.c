@@ -96,17 +96,44 @@ static int add_accounts(const struct sa_loaded *l, const uint8_t key[32],
     return 0;
 }
 
-static int add_settings(const struct sa_loaded *l, const uint8_t key[32],
-                        struct sa_config_answer *out, struct sa_err **err)
+static int fingerprint_settings(const struct sa_settings *s, const uint8_t key[32], uint8_t out[32],
+                                struct sa_err **err)
 {
     struct sa_buf secret;
     sa_buf_init(&secret, 0);
-    int r = sa_settings_to_secret_json(&l->wide.settings, &secret, err);
+    int r = sa_settings_to_secret_json(s, &secret, err);
     if (r == 0)
-        sa_fingerprint(key, secret.data, secret.len, out->settings_fingerprint);
+        sa_fingerprint(key, secret.data, secret.len, out);
     sa_buf_wipe(&secret);
     sa_buf_free(&secret);
-    return r == 0 ? sa_settings_to_json(&l->wide.settings, &out->settings_json, err) : -1;
+    return r;
+}
+
+/* Takes out of a shallow copy what is the supervisor's or the exporter's business alone: a change
+ * of it is no reason to restart the uplink. */
+static void leave_uplinks_own(struct sa_settings *s)
+{
+    s->user = s->control_group = s->log_file = s->log_level = s->server_host = NULL;
+    s->uid_range_first = s->uid_range_count = 0;
+    s->restart_base_ms = s->restart_max_ms = s->restart_healthy_s = 0;
+    s->restart_intensity = s->restart_period_s = s->failed_retry_s = s->heartbeat_timeout_s = 0;
+    s->worker_memory_bytes = s->exec_concurrency = s->rescan_s = s->start_concurrency = 0;
+    s->log_json = s->log_multi = s->log_local_time = s->log_compress = false;
+    s->log_max_size_mb = s->log_max_age_days = s->log_max_backups = 0;
+    s->n_log_fields = 0;
+    s->prometheus_enabled = false;
+    s->prometheus_port = s->server_port = 0;
+}
+
+static int add_settings(const struct sa_loaded *l, const uint8_t key[32],
+                        struct sa_config_answer *out, struct sa_err **err)
+{
+    struct sa_settings uplinks = l->wide.settings;
+    leave_uplinks_own(&uplinks);
+    if (fingerprint_settings(&l->wide.settings, key, out->settings_fingerprint, err) != 0 ||
+        fingerprint_settings(&uplinks, key, out->uplink_fingerprint, err) != 0)
+        return -1;
+    return sa_settings_to_json(&l->wide.settings, &out->settings_json, err);
 }
 
 int sa_config_answer_make(const struct sa_sources *sources, const uint8_t key[32],

@@ -183,7 +183,18 @@ START_TEST(fingerprints_follow_the_meaning)
     ck_assert_mem_ne(a.accounts[0].fingerprint, b.accounts[1].fingerprint, 32);
     ck_assert_mem_eq(a.accounts[1].fingerprint, b.accounts[2].fingerprint, 32);
     ck_assert_mem_ne(a.settings_fingerprint, b.settings_fingerprint, 32);
+    ck_assert_mem_ne(a.uplink_fingerprint, b.uplink_fingerprint, 32);
     ck_assert_str_eq(a.settings_json, b.settings_json);
+    sa_config_answer_free(&b);
+
+    /* another log level: the agent, but not its uplink */
+    fixture_write(&f, "main.yml",
+                  "clouddriver: {insecure: false, auth: {token: t1}}\nlogging.level: debug\n"
+                  "kubernetes.cacheGroupSize: 1\nkubernetes.cacheGroupDelayMs: 10\n");
+    answer_of(&f, &b);
+    ck_assert(b.valid);
+    ck_assert_mem_ne(a.settings_fingerprint, b.settings_fingerprint, 32);
+    ck_assert_mem_eq(a.uplink_fingerprint, b.uplink_fingerprint, 32);
     sa_config_answer_free(&b);
     sa_config_answer_free(&a);
     fixture_remove(&f);
