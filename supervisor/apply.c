@@ -129,12 +129,11 @@ int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, const char *
     ap.files = a->files;
     ap.n_files = a->n_files;
     uplink = credentials_changed(&ap, &sup->uplink) || uplink;
-    if (first)
-        sa_service_start(sup);
     if (apply_accounts(&ap, a, err) < 0)
         return -1;
+    /* The uplink must never take an empty list for the complete one: it would retract all rows. */
     if (first)
-        sa_proc_send(&sup->uplink, SA_CTL_ACCOUNTS_COMPLETE, NULL);
+        sa_service_start(sup);
     else
         sa_service_reconfigure(sup, uplink, exporter);
     sup->configured = true;

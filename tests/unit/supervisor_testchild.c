@@ -74,8 +74,10 @@ static int on_message(void *arg, uint8_t type, struct sa_rd *body)
 
     switch (type) {
     case SA_CTL_STOP:
-        if (c->journal)
+        if (c->journal) {
             fputs("stop\n", c->journal);
+            fflush(c->journal);
+        }
         if (!does(c, "deaf"))
             sa_loop_stop(c->loop);
         break;
@@ -298,6 +300,13 @@ static int uplink_main(const struct sa_child_args *args)
     return run(&c, SA_SANDBOX_UPLINK);
 }
 
+static int prepare(struct sa_err **err)
+{
+    (void)err;
+    sa_hash_init();
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct sa_child_mains mains = {
@@ -305,7 +314,7 @@ int main(int argc, char **argv)
         .helper = helper_main,
         .uplink = uplink_main,
         .exporter = sa_exporter_main,
-        .prepare = sa_hash_init,
+        .prepare = prepare,
     };
 
     return sa_supervisor_main(argc, argv, &mains);
