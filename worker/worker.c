@@ -2,7 +2,6 @@
 #include "worker/worker.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,11 +17,12 @@
 #include "worker/session.h"
 #include "worker/state.h"
 
-#define THREAD_STACK (256u * 1024u)
 #define MAX_FILES    256u
 #define STOP_POLL_NS (20 * SA_NS_PER_MS)
 #define STOP_ACK_NS  (2 * SA_NS_PER_S)    /* longest wait for acknowledgements */
 #define STOP_LAST_NS (100 * SA_NS_PER_MS) /* for nng to put the last bytes into its socket */
+
+#define DRAIN_MS 200u /* for log records */
 
 /* The process: the worker's state and what connects it to the world. */
 struct process {
@@ -145,17 +145,6 @@ static void on_control_end(void *arg, const struct sa_err *reason)
 
 /* ---- start, in the order that the sandbox asks for ---- */
 
-static void small_stacks(void)
-{
-    /* nng 1.5 has a dozen threads, each of which would reserve 8 MB of the memory limit. */
-    pthread_attr_t a;
-    if (pthread_attr_init(&a))
-        return;
-    if (pthread_attr_setstacksize(&a, THREAD_STACK) == 0)
-        pthread_setattr_default_np(&a);
-    pthread_attr_destroy(&a);
-}
-
 static int enter(struct process *pr, struct sa_sandbox *box, struct sa_err **err)
 {
     const struct sa_child_args *a = pr->args;
@@ -245,7 +234,6 @@ static int begin(struct process *pr, struct sa_err **err)
     sa_close_others(keep, a->helper_fd >= 0 ? 2 : 1);
     if (sa_account_from_json(a->settings, &pr->w.account, err))
         return sa_err_wrap(err, "settings of account %s", a->account);
-    small_stacks();
     if (enter(pr, &box, err) || connect_all(pr, err))
         return -1;
     if (sa_sandbox_seal(&box, &pr->sandbox, err))
@@ -292,11 +280,14 @@ int sa_worker_main(const struct sa_child_args *args)
     sa_title_set("worker %s", args->account);
     sa_log_set_identity("worker", args->account);
     sa_ctl_log_sink_fd(args->control_fd);
+    sa_sandbox_report_syscall_to(&args->slot->seccomp_nr);
     if (begin(pr, &err) == 0) {
         sa_worker_start(&pr->w);
         sa_loop_run(pr->w.loop, &err);
     }
     int code = err ? fatal(pr, err) : 0;
+    if (!code)
+        sa_ctl_drain(pr->ctl, DRAIN_MS, NULL);
     sa_err_free(&err);
     finish(pr);
     free(pr);
