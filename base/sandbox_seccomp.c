@@ -227,6 +227,11 @@ static void profile_rules(scmp_filter_ctx f, int *rc, unsigned profile)
         /* The C library opens files of its own accord (time zone, messages); it goes on without. */
         each_name(f, rc, SCMP_ACT_ERRNO(EACCES), "open openat");
     }
+    if (SA_ASAN) {
+        /* clang's reports start a symbolizer, and do without when that fails. The C library's fork
+         * is a clone, which stays forbidden. */
+        each_name(f, rc, SCMP_ACT_ERRNO(EPERM), "fork");
+    }
     memory_rules(f, rc);
     thread_rules(f, rc);
     signal_rules(f, rc);

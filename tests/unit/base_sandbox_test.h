@@ -49,6 +49,8 @@ int run_confined(const struct sa_sandbox *s, bool from_root, enum where where, i
                  const struct trace **out);
 /* In a child: become what a daemon is that was not started as root. */
 void start_without_root(void);
+/* Of this kernel's Landlock; 0 where there is none. Older kernels can't show everything. */
+int landlock_abi(void);
 /* Whether the test can start a child as root. */
 bool is_root(void);
 

@@ -144,6 +144,7 @@ int main(void)
     sa_hash_init();
     Suite *s = suite_create("base");
     TCase *t = tcase_create("err and clock");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, error_says_what_was_done_to_what);
     tcase_add_test(t, error_is_one_line);
     tcase_add_test(t, error_may_be_unwanted);

@@ -233,6 +233,7 @@ END_TEST
 TCase *base_test_buf(void)
 {
     TCase *t = tcase_create("buf");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, buffer_is_always_terminated);
     tcase_add_test(t, buffer_keeps_its_bound);
     tcase_add_test(t, buffer_grows_in_small_steps_to_its_bound);

@@ -274,6 +274,7 @@ int main(void)
     sa_hash_init();
     Suite *s = suite_create("ipc");
     TCase *t = tcase_create("msg, data and slot");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, message_is_read_as_written);
     tcase_add_test(t, truncated_message_is_an_error_everywhere);
     tcase_add_test(t, lengths_that_lie_are_errors);
