@@ -9,6 +9,7 @@
 #include "config/json.h"
 #include "config/load.h"
 #include "config/outline.h"
+#include "config/yaml_emit.h"
 
 #define MASK     "********"
 #define ACCOUNTS "kubernetes.accounts[]."
@@ -86,89 +87,11 @@ static cJSON *whole_tree(struct sa_wide *w)
     return NULL;
 }
 
-static void indent(struct sa_buf *out, unsigned depth)
-{
-    for (unsigned i = 0; i < depth; i++)
-        sa_buf_adds(out, "  ");
-}
-
-/* Quoted as in JSON, which YAML reads alike; a dollar sign is doubled, as substitution wants it. */
-static void emit_text(const char *s, struct sa_buf *out)
-{
-    struct sa_buf doubled;
-    sa_buf_init(&doubled, 0);
-    for (; *s != '\0'; s++) {
-        sa_buf_addc(&doubled, *s);
-        if (*s == '$')
-            sa_buf_addc(&doubled, '$');
-    }
-    out->failed |= doubled.failed;
-    sa_buf_add_json(out, doubled.data == NULL ? "" : doubled.data);
-    sa_buf_free(&doubled);
-}
-
-static void emit(const cJSON *v, unsigned depth, struct sa_buf *out);
-
-static void emit_key(const cJSON *v, unsigned depth, struct sa_buf *out)
-{
-    if (v->string[strspn(v->string, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] ==
-        '\0')
-        sa_buf_adds(out, v->string);
-    else
-        sa_buf_add_json(out, v->string);
-    sa_buf_addc(out, ':');
-    if ((cJSON_IsObject(v) || cJSON_IsArray(v)) && v->child != NULL) {
-        sa_buf_addc(out, '\n');
-        emit(v, depth + 1, out);
-        return;
-    }
-    sa_buf_addc(out, ' ');
-    emit(v, depth, out);
-}
-
-static void emit_list(const cJSON *v, unsigned depth, struct sa_buf *out)
-{
-    for (const cJSON *item = v->child; item != NULL; item = item->next) {
-        indent(out, depth);
-        sa_buf_adds(out, "- ");
-        if (!cJSON_IsObject(item)) {
-            emit(item, depth, out);
-            continue;
-        }
-        for (const cJSON *m = item->child; m != NULL; m = m->next) {
-            if (m != item->child)
-                indent(out, depth + 1);
-            emit_key(m, depth + 1, out);
-        }
-    }
-}
-
-static void emit(const cJSON *v, unsigned depth, struct sa_buf *out)
-{
-    if (cJSON_IsObject(v) && v->child != NULL) {
-        for (const cJSON *m = v->child; m != NULL; m = m->next) {
-            indent(out, depth);
-            emit_key(m, depth, out);
-        }
-    } else if (cJSON_IsArray(v) && v->child != NULL) {
-        emit_list(v, depth, out);
-    } else if (cJSON_IsObject(v) || cJSON_IsArray(v)) {
-        sa_buf_adds(out, cJSON_IsObject(v) ? "{}\n" : "[]\n");
-    } else if (cJSON_IsString(v)) {
-        emit_text(v->valuestring, out);
-        sa_buf_addc(out, '\n');
-    } else if (cJSON_IsNumber(v)) {
-        sa_buf_addf(out, "%.15g\n", v->valuedouble);
-    } else {
-        sa_buf_adds(out, cJSON_IsTrue(v) ? "true\n" : "false\n");
-    }
-}
-
 static int print_loaded(struct sa_loaded *l, struct sa_buf *out, struct sa_err **err)
 {
     cJSON *tree = whole_tree(&l->wide);
     if (tree != NULL)
-        emit(tree, 0, out);
+        sa_yaml_emit(tree, true, out);
     bool ok = tree != NULL && !out->failed;
     cJSON_Delete(tree);
     return ok ? 0 : sa_err_set(err, SA_EMEMORY, "no memory to print the configuration");

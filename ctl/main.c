@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scale-agentctl: the command line. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/cli.h"
+
+#define STOCK_SOCKET "/run/scale-agent/control.sock"
+
+/* Formats by the enum, as bits. */
+#define TABLE (1u << SA_FORMAT_TABLE)
+#define WIDE  (1u << SA_FORMAT_WIDE)
+#define JSON  (1u << SA_FORMAT_JSON)
+#define YAML  (1u << SA_FORMAT_YAML)
+#define NAME  (1u << SA_FORMAT_NAME)
+
+static const struct command {
+    const char *name;
+    int min_args, max_args;
+    unsigned formats;
+    bool count, filters; /* takes -n NUMBER; takes --account, and -n NAMESPACE */
+    int (*run)(const struct sa_cli *c);
+    const char *arguments, *help;
+} commands[] = {
+    {"status", 0, 0, TABLE | JSON, false, false, sa_cmd_status, "",
+     "the accounts and how they are; exit code 4 if one needs attention"},
+    {"top", 0, 0, TABLE | JSON, true, false, sa_cmd_top, "[-n COUNT]",
+     "the same each second, with rates"},
+    {"accounts", 0, 0, TABLE | JSON | NAME, false, false, sa_cmd_accounts, "",
+     "the accounts and where they come from"},
+    {"get", 1, 2, TABLE | WIDE | JSON | YAML | NAME, false, true, sa_cmd_get,
+     "KIND [NAME] [-n NAMESPACE] [--account A]",
+     "objects of the local cache (sink: sqlite); KIND may be all"},
+    {"tail", 0, 0, TABLE | JSON, true, true, sa_cmd_tail, "[-n COUNT] [--account A]",
+     "changes as they are stored in the local cache"},
+    {"reload", 0, 0, TABLE | JSON, false, false, sa_cmd_reload, "", "read the configuration again"},
+    {"restart", 1, 1, TABLE | JSON, false, false, sa_cmd_restart, "ACCOUNT",
+     "start its worker anew"},
+    {"pause", 1, 1, TABLE | JSON, false, false, sa_cmd_pause, "ACCOUNT",
+     "stop its worker until resume"},
+    {"resume", 1, 1, TABLE | JSON, false, false, sa_cmd_resume, "ACCOUNT", "let it work again"},
+    {"log-level", 1, 1, TABLE | JSON, false, false, sa_cmd_log_level, "LEVEL",
+     "fatal, error, warn, info, debug or trace"},
+    {"check", 0, 64, TABLE | JSON, false, false, sa_cmd_check, "[FILE|DIRECTORY]...",
+     "every problem of the configuration; by default of the installed one"},
+    {"discover", 1, 1, TABLE | JSON, false, false, sa_cmd_discover, "KUBECONFIG",
+     "the contexts of a kubeconfig file, and accounts made of them"},
+    {"support-dump", 0, 64, TABLE, false, false, sa_cmd_support_dump, "[FILE|DIRECTORY]...",
+     "what someone who helps needs to know, as one text"},
+};
+#define N_COMMANDS (sizeof commands / sizeof commands[0])
+
+static const char options_help[] =
+    "\nOptions\n"
+    "  -s, --socket PATH      the daemon's control socket (" STOCK_SOCKET ")\n"
+    "      --database FILE    the local cache, where it is not the daemon's\n"
+    "      --account ACCOUNT  of get and tail: that account alone\n"
+    "  -n                     of get: a namespace; of top and tail: end after this many\n"
+    "  -o, --output FORMAT    table, wide, json, yaml or name, as far as a command has it\n"
+    "      --no-color         no colours; they are used on a terminal only, NO_COLOR is heeded\n"
+    "  -h, --help, --version\n"
+    "\nExit codes: 0 done, 1 failed or not found, 2 wrong command line, 3 no daemon answers,\n"
+    "4 status: an account or the configuration needs attention.\n";
+
+static void print_help(void)
+{
+    puts("Usage: scale-agentctl COMMAND [ARGUMENT]... [OPTION]...\n\nCommands");
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        printf("  %s %s\n", commands[i].name, commands[i].arguments);
+        printf("        %s\n", commands[i].help);
+    }
+    fputs(options_help, stdout);
+}
+
+static int usage(const char *text, const char *word)
+{
+    fprintf(stderr, "scale-agentctl: %s%s; see scale-agentctl --help\n", text, word);
+    return SA_EXIT_USAGE;
+}
+
+static int parse_format(const char *word, enum sa_format *out)
+{
+    static const char *const names[] = {
+        [SA_FORMAT_TABLE] = "table", [SA_FORMAT_WIDE] = "wide", [SA_FORMAT_JSON] = "json",
+        [SA_FORMAT_YAML] = "yaml",   [SA_FORMAT_NAME] = "name",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], word) == 0) {
+            *out = (enum sa_format)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+struct options {
+    struct sa_cli cli;
+    const char *n; /* of -n, which means two things */
+    bool done;     /* --help or --version was answered */
+};
+
+enum { DATABASE = 256, ACCOUNT, NO_COLOR, VERSION };
+
+static const struct option long_options[] = {
+    {"socket", required_argument, NULL, 's'},      {"database", required_argument, NULL, DATABASE},
+    {"account", required_argument, NULL, ACCOUNT}, {"namespace", required_argument, NULL, 'n'},
+    {"count", required_argument, NULL, 'n'},       {"output", required_argument, NULL, 'o'},
+    {"no-color", no_argument, NULL, NO_COLOR},     {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, VERSION},       {NULL, 0, NULL, 0},
+};
+
+static int take_option(struct options *o, int option)
+{
+    switch (option) {
+    case 's':
+        o->cli.socket = optarg;
+        return 0;
+    case DATABASE:
+        o->cli.database = optarg;
+        return 0;
+    case ACCOUNT:
+        o->cli.account = optarg;
+        return 0;
+    case 'n':
+        o->n = optarg;
+        return 0;
+    case 'o':
+        return parse_format(optarg, &o->cli.format) == 0 ? 0 : usage("no such format: ", optarg);
+    case NO_COLOR:
+        o->cli.colour = false;
+        return 0;
+    case 'h':
+        print_help();
+        o->done = true;
+        return 0;
+    case VERSION:
+        puts("scale-agentctl " SA_VERSION);
+        o->done = true;
+        return 0;
+    default:
+        return usage("wrong option", "");
+    }
+}
+
+/* A number above 0, in decimal. */
+static int parse_count(const char *s, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(s, &end, 10);
+    if (s[strspn(s, "0123456789")] != '\0' || *s == '\0' || errno != 0 || v == 0)
+        return usage("expected a number above 0, not ", s);
+    *out = v;
+    return 0;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/* Checks what the command takes and runs it. */
+static int run(struct options *o, const struct command *cmd)
+{
+    struct sa_cli *c = &o->cli;
+    if (c->n_args < cmd->min_args || c->n_args > cmd->max_args) {
+        fprintf(stderr, "Usage: scale-agentctl %s %s\n", cmd->name, cmd->arguments);
+        return SA_EXIT_USAGE;
+    }
+    if ((cmd->formats & (1u << c->format)) == 0)
+        return usage("this format is not one of ", cmd->name);
+    if (c->account != NULL && !cmd->filters)
+        return usage("--account is not an option of ", cmd->name);
+    if (o->n != NULL && !cmd->count && !cmd->filters)
+        return usage("-n is not an option of ", cmd->name);
+    if (o->n != NULL && cmd->count && parse_count(o->n, &c->count) != 0)
+        return SA_EXIT_USAGE;
+    if (!cmd->count)
+        c->namespace = o->n;
+    return cmd->run(c);
+}
+
+int main(int argc, char **argv)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    struct options o = {.cli = {.socket = STOCK_SOCKET}};
+    int option;
+    o.cli.colour = isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') &&
+                   (term == NULL || strcmp(term, "dumb") != 0);
+    while ((option = getopt_long(argc, argv, "s:n:o:h", long_options, NULL)) >= 0) {
+        int r = take_option(&o, option);
+        if (r != 0 || o.done)
+            return r;
+    }
+    if (optind == argc) {
+        print_help();
+        return SA_EXIT_USAGE;
+    }
+    const struct command *cmd = find_command(argv[optind]);
+    if (cmd == NULL)
+        return usage("no such command: ", argv[optind]);
+    o.cli.args = argv + optind + 1;
+    o.cli.n_args = argc - optind - 1;
+    return run(&o, cmd);
+}
