@@ -50,7 +50,7 @@ START_TEST(entries_are_complete)
         ck_assert_msg(k->help != NULL && strlen(k->help) > 8, "%s has no help", k->path);
         ck_assert_msg(k->help[strlen(k->help) - 1] == '.', "%s: help is no sentence", k->path);
         ck_assert_msg(sa_key_find(k->path) == k, "%s is found elsewhere", k->path);
-        if (k->type == SA_KEY_INT || k->type == SA_KEY_SIZE || k->type == SA_KEY_FLOAT)
+        if (k->type == SA_KEY_INT || k->type == SA_KEY_BYTES || k->type == SA_KEY_FLOAT)
             ck_assert_msg(k->max > k->min, "%s has no range", k->path);
         if (k->class != SA_KEY_HONOURED)
             ck_assert_msg(k->home == SA_HOME_NONE, "%s has a field and no effect", k->path);
