@@ -184,6 +184,7 @@ static void put_own(struct sa_jsonw *j, struct sa_supervisor *sup)
                                                         : "sqlite");
     sa_jsonw_text(j, "runtime_dir", sup->runtime_dir);
     sa_jsonw_text(j, "state_dir", sup->state_dir);
+    sa_jsonw_text(j, "sqlite_file", sup->settings.sqlite_file ? sup->settings.sqlite_file : "");
     sa_jsonw_text(j, "log_level", sa_log_level_name(sa_log_get_level()));
     sa_jsonw_bool(j, "stopping", sup->stopping);
     sa_jsonw_number(j, "open_files", open_files());
