@@ -333,6 +333,13 @@ static void wipe_sources(struct sa_credential *c)
     sa_secret_free(&c->kube.ca_data);
 }
 
+void sa_credential_forget(struct sa_credential *c)
+{
+    wipe_sources(c);
+    sa_secret_free(&c->kube.username);
+    sa_secret_free(&c->kube.password);
+}
+
 static int start_exec(struct sa_credential *c, struct sa_loop *l, int *fd, struct sa_err **err)
 {
     if (!c->kube.has_exec)

@@ -49,6 +49,9 @@ int sa_credential_exec_info(const struct sa_credential *c, char **out, struct sa
 /* The first half of sa_credential_parse(): reads the kubeconfig again and nothing else. */
 int sa_credential_read(struct sa_credential *c, struct sa_err **err);
 
+/* Wipes the files' bytes and every secret of the kubeconfig but the plugin's environment. */
+void sa_credential_forget(struct sa_credential *c);
+
 /* sa_credential_open() with the directory of the pod's service account, for tests. */
 int sa_credential_open_at(const struct sa_account *a, const char *service_account_dir,
                           const uint8_t *fingerprint_key, uid_t uid, gid_t gid,

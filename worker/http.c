@@ -24,6 +24,15 @@ void sa_http_unlink(struct sa_request_list *l, struct sa_request *r)
     r->prev = r->next = NULL;
 }
 
+void sa_http_stop_running(struct sa_http *h, struct sa_request *r)
+{
+    sa_http_unlink(&h->running, r);
+    if (--h->n_running == 0)
+        h->room = 0; /* the next connection may be to another server behind a balancer */
+    sa_request_detach(r);
+    sa_http_settle(h, r, false);
+}
+
 static void append(struct sa_request_list *l, struct sa_request *r)
 {
     r->prev = l->last;
@@ -39,6 +48,7 @@ void sa_http_enqueue(struct sa_http *h, struct sa_request *r)
 {
     r->state = SA_REQUEST_WAITING;
     append(&h->waiting, r);
+    sa_request_watch_time(r);
     sa_http_kick(h);
 }
 
@@ -60,11 +70,35 @@ static void on_rate(void *arg)
     on_kick(arg);
 }
 
+/* libcurl opens a connection for every request that finds no free stream, also while another one is
+ * being made for just that: a hundred requests too many would be a hundred connections. So past the
+ * known room one request goes ahead, and shows whether there was a stream left or how much room its
+ * new connection brings. */
+static bool has_room(struct sa_http *h)
+{
+    size_t connections = 0;
+    for (size_t i = 0; i < h->n_sockets; i++)
+        connections += h->sockets[i].tcp;
+    return h->n_running < SA_HTTP_STREAMS * (connections > 1 ? connections : 1) + h->room;
+}
+
+void sa_http_settle(struct sa_http *h, const struct sa_request *r, bool good)
+{
+    if (h->pioneer != r)
+        return;
+    h->pioneer = NULL;
+    if (good && h->counters.connections == h->pioneer_connections)
+        h->room++;
+    sa_http_kick(h);
+}
+
 /* True if r may start now; else the timer is set for when it may. */
 static bool may_start(struct sa_http *h, const struct sa_request *r)
 {
     if (r->opt.urgent || r->retried)
         return true;
+    if (h->pioneer != NULL)
+        return false;
     if (h->allowance >= 1.0) {
         h->allowance -= 1.0;
         return true;
@@ -105,8 +139,13 @@ static bool start_one(struct sa_http *h, struct sa_request *r)
         sa_http_reconnect(h);
         return false;
     }
+    if (!r->opt.urgent && !has_room(h)) {
+        h->pioneer = r;
+        h->pioneer_connections = h->counters.connections;
+    }
     sa_http_unlink(&h->waiting, r);
     append(&h->running, r);
+    h->n_running++;
     r->state = SA_REQUEST_RUNNING;
     if (sa_request_launch(r, i, &e) != 0)
         sa_request_finish(r, e);
@@ -130,11 +169,14 @@ static void on_kick(void *arg)
     struct sa_http *h = arg;
     uint64_t before = h->next_number;
     struct sa_request *r;
-    h->depth++;
     if (h->reconnecting) {
+        /* libcurl gives them up in the next turn, before this is called again. */
         sa_http_close_connections(h, UINT64_MAX);
         h->reconnecting = false;
+        sa_http_kick(h);
+        return;
     }
+    h->depth++;
     refill(h);
     h->waits = false;
     while (!h->freed && !h->reconnecting && (r = pick(h, before)) != NULL) {
@@ -181,6 +223,8 @@ struct sa_http *sa_http_new(struct sa_loop *l, const struct sa_account *account,
     h->burst = 2 * h->per_second;
     h->allowance = h->burst;
     h->refilled_ns = sa_mono_ns();
+    h->quiet_ns = 30 * SA_NS_PER_S;
+    h->probe_ns = 10 * SA_NS_PER_S;
     /* What is built into glibc needs no dlopen(), which a sealed worker can't do. */
     (void)__nss_configure_lookup("hosts", "files dns");
     if (sa_http_multi_init(h, err) != 0) {
@@ -211,8 +255,7 @@ static void forget_all(struct sa_http *h)
     }
     while (h->running.first != NULL) {
         struct sa_request *r = h->running.first;
-        sa_http_unlink(&h->running, r);
-        sa_request_detach(r);
+        sa_http_stop_running(h, r);
         sa_request_free(r);
     }
 }
@@ -257,8 +300,10 @@ void sa_http_cancel(struct sa_http *h, struct sa_request *r)
         h->reap = true;
         return;
     }
-    sa_http_unlink(r->state == SA_REQUEST_RUNNING ? &h->running : &h->waiting, r);
-    sa_request_detach(r);
+    if (r->state == SA_REQUEST_RUNNING)
+        sa_http_stop_running(h, r);
+    else
+        sa_http_unlink(&h->waiting, r);
     sa_request_free(r);
 }
 

@@ -21,6 +21,7 @@
 #define SA_HTTP_HEADER_COUNT 256u
 #define SA_HTTP_ERROR_BODY   (64u * 1024u) /* bytes kept of a body of status >= 300 */
 #define SA_HTTP_BODY         (4u * 1024u * 1024u)
+#define SA_HTTP_STREAMS      90u /* of the 100 that a kube-apiserver allows a connection */
 
 /* A descriptor that libcurl uses: a connection, or something of its own (resolver). */
 struct sa_http_socket {
@@ -35,9 +36,8 @@ struct sa_request {
     struct sa_http *http;
     struct sa_request *prev, *next; /* in the queue or among the running */
     enum sa_request_state state;
-    bool cancelled; /* while libcurl was on the stack: to be removed when it has returned */
-    bool retried;   /* 401 once */
-    bool probe;
+    bool cancelled;  /* while libcurl was on the stack: to be removed when it has returned */
+    bool retried;    /* 401 once */
     uint64_t number; /* in the order of starts */
     struct sa_request_options opt;
     char *method, *path, *body;       /* copies, in one piece of memory with the request */
@@ -74,6 +74,10 @@ struct sa_http {
     struct sa_http_socket *sockets;
     size_t n_sockets, sockets_cap;
     struct sa_request_list waiting, running;
+    size_t n_running;
+    size_t room;                  /* streams found to be had beyond SA_HTTP_STREAMS a connection */
+    struct sa_request *pioneer;   /* started past the known room: others wait for how it fares */
+    uint64_t pioneer_connections; /* that had been made before it started */
     struct sa_timer curl_timer, kick_timer, rate_timer, probe_timer;
     unsigned depth;    /* of our own callbacks and of libcurl on the stack */
     bool in_curl;      /* libcurl is on the stack: no handle may be added or removed */
@@ -87,6 +91,7 @@ struct sa_http {
     uint64_t tls; /* client certificate that the connections were made with */
     struct sa_request *probe;
     uint64_t probe_started_ns;
+    uint64_t quiet_ns, probe_ns; /* so long without a byte: ask; and wait so long for the answer */
     bool has_fingerprint;
     uint8_t fingerprint[32];
     char tls_fault[256]; /* why the last server certificate was refused */
@@ -96,7 +101,9 @@ struct sa_http {
 /* http.c */
 void sa_http_kick(struct sa_http *h); /* looks at the queue in the loop's next turn */
 void sa_http_enqueue(struct sa_http *h, struct sa_request *r);
+void sa_http_settle(struct sa_http *h, const struct sa_request *r, bool good); /* pioneer's fate */
 void sa_http_unlink(struct sa_request_list *l, struct sa_request *r);
+void sa_http_stop_running(struct sa_http *h, struct sa_request *r); /* from list and libcurl */
 void sa_http_leave(struct sa_http *h); /* end of a stretch with depth raised; may free h */
 
 /* http_multi.c */
@@ -112,7 +119,8 @@ struct sa_request *sa_request_new(struct sa_http *h, const struct sa_request_opt
 void sa_request_free(struct sa_request *r);
 /* Hands r to libcurl; takes the reference to i over. */
 int sa_request_launch(struct sa_request *r, struct sa_identity *i, struct sa_err **err);
-void sa_request_detach(struct sa_request *r); /* takes it from libcurl again */
+void sa_request_watch_time(struct sa_request *r); /* sets its timer by its limits and state */
+void sa_request_detach(struct sa_request *r);     /* takes it from libcurl again */
 /* The end: takes r out of everything, calls on_done, frees r. error: below HTTP, or NULL; owned by
  * the caller. */
 void sa_request_finish(struct sa_request *r, const struct sa_err *error);

@@ -117,8 +117,7 @@ static void reap(struct sa_http *h)
         next = r->next;
         if (!r->cancelled)
             continue;
-        sa_http_unlink(&h->running, r);
-        sa_request_detach(r);
+        sa_http_stop_running(h, r);
         sa_request_free(r);
     }
 }

@@ -150,6 +150,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
     if (r->cancelled || r->http->freed)
         return 0;
     r->received_ns = sa_mono_ns();
+    sa_http_settle(r->http, r, true);
     r->header_bytes += n;
     if (++r->header_count > SA_HTTP_HEADER_COUNT || r->header_bytes > SA_HTTP_HEADERS_MAX)
         return refuse(r, SA_ELIMIT, "the answer's headers are more than 256, or longer than 64 KB");
@@ -220,7 +221,8 @@ static uint64_t due_in(const struct sa_request *r)
     uint64_t due = UINT64_MAX, now = sa_mono_ns();
     if (r->opt.timeout_ns > 0)
         due = r->started_ns + r->opt.timeout_ns;
-    if (r->opt.idle_ns > 0 && r->received_ns + r->opt.idle_ns < due)
+    if (r->opt.idle_ns > 0 && r->state == SA_REQUEST_RUNNING &&
+        r->received_ns + r->opt.idle_ns < due)
         due = r->received_ns + r->opt.idle_ns;
     return due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
 }
@@ -243,6 +245,14 @@ static void on_time(void *arg)
     h->depth++;
     sa_request_finish(r, e);
     sa_http_leave(h);
+}
+
+void sa_request_watch_time(struct sa_request *r)
+{
+    uint64_t due = due_in(r);
+    sa_timer_cancel(r->http->loop, &r->timer);
+    if (due != UINT64_MAX)
+        (void)sa_timer_set(r->http->loop, &r->timer, due, on_time, r);
 }
 
 /* To libcurl and back */
@@ -340,9 +350,7 @@ int sa_request_launch(struct sa_request *r, struct sa_identity *i, struct sa_err
     set_connection(r);
     if (set_request(r) != 0)
         return sa_err_set(err, SA_EMEMORY, "a request");
-    uint64_t due = due_in(r);
-    if (due != UINT64_MAX && sa_timer_set(h->loop, &r->timer, due, on_time, r) != 0)
-        return sa_err_set(err, SA_EMEMORY, "a request");
+    sa_request_watch_time(r);
     h->counters.requests++;
     CURLMcode rc = curl_multi_add_handle(h->multi, r->easy);
     if (rc != CURLM_OK)
@@ -392,10 +400,12 @@ void sa_request_finish(struct sa_request *r, const struct sa_err *error)
         .body = &r->received,
     };
     memcpy(response.content_type, r->content_type, sizeof(response.content_type));
-    sa_http_unlink(r->state == SA_REQUEST_RUNNING ? &h->running : &h->waiting, r);
+    if (r->state == SA_REQUEST_RUNNING)
+        sa_http_stop_running(h, r);
+    else
+        sa_http_unlink(&h->waiting, r);
     r->state = SA_REQUEST_DONE;
     sa_timer_cancel(h->loop, &r->timer);
-    sa_request_detach(r);
     if (error != NULL || r->status >= 400)
         h->counters.errors++;
     h->depth++;
@@ -410,9 +420,7 @@ static bool try_again(struct sa_request *r)
     struct sa_http *h = r->http;
     if (r->status != 401 || r->retried || !sa_credential_rejected(h->cred, r->identity))
         return false;
-    sa_http_unlink(&h->running, r);
-    sa_request_detach(r);
-    sa_timer_cancel(h->loop, &r->timer);
+    sa_http_stop_running(h, r);
     r->retried = true;
     r->status = 0;
     r->header_bytes = r->header_count = 0;
@@ -424,9 +432,25 @@ static bool try_again(struct sa_request *r)
     return true;
 }
 
+static void explain(struct sa_request *r, CURLcode code, struct sa_err **e)
+{
+    const char *text = r->error_text[0] != '\0' ? r->error_text : curl_easy_strerror(code);
+    const char *fault = r->http->tls_fault;
+    if (r->err != NULL) {
+        *e = r->err;
+        r->err = NULL;
+    } else if (code == CURLE_OUT_OF_MEMORY && r->header_count > 0 && r->received.len == 0) {
+        /* libcurl's word for a header past its own bound. */
+        sa_err_set(e, SA_ELIMIT, "one of the answer's headers is longer than 100 KB");
+    } else if (sa_http_curl_code(code) == SA_ETLS && fault[0] != '\0') {
+        sa_err_set(e, SA_ETLS, "%s (%s)", text, fault);
+    } else {
+        sa_err_set(e, sa_http_curl_code(code), "%s", text);
+    }
+}
+
 void sa_request_complete(struct sa_request *r, CURLcode code)
 {
-    struct sa_http *h = r->http;
     SA_CLEANUP(sa_err_free) struct sa_err *e = NULL;
     see_status(r);
     if (code == CURLE_OK || (r->body_cut && r->err == NULL)) {
@@ -434,15 +458,7 @@ void sa_request_complete(struct sa_request *r, CURLcode code)
             sa_request_finish(r, NULL);
         return;
     }
-    if (r->err != NULL) {
-        e = r->err;
-        r->err = NULL;
-    } else {
-        const char *text = r->error_text[0] != '\0' ? r->error_text : curl_easy_strerror(code);
-        sa_err_set(&e, sa_http_curl_code(code), "%s", text);
-        if (e->code == SA_ETLS && h->tls_fault[0] != '\0')
-            sa_err_set(&e, SA_ETLS, "%s (%s)", text, h->tls_fault);
-    }
+    explain(r, code, &e);
     wrap(r, &e);
     sa_request_finish(r, e);
 }

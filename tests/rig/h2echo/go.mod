@@ -1,0 +1,3 @@
+module h2echo
+
+go 1.19
