@@ -44,7 +44,6 @@ struct sa_ctl {
     struct queued *first, **last;
     size_t queued_bytes;
     uint64_t logs_dropped;
-    uint8_t *in; /* SA_CTL_MAX + 1 bytes: one more shows a message that is too long */
 };
 
 const char *sa_ctl_name(uint8_t type)
@@ -99,6 +98,14 @@ static bool other_side_gone(int e)
     return e == EPIPE || e == ECONNRESET || e == ENOTCONN;
 }
 
+/* Keys of workers pass through here, and a child that is forked later inherits what freed memory
+ * holds. */
+static void discard(struct queued *q)
+{
+    explicit_bzero(q->bytes, q->len);
+    free(q);
+}
+
 /* Sends one datagram; never a signal. Returns as sendmsg does. */
 static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n)
 {
@@ -128,7 +135,7 @@ static void flush_queue(struct sa_ctl *c)
             c->last = &c->first;
         }
         c->queued_bytes -= q->len;
-        free(q);
+        discard(q);
     }
 }
 
@@ -136,11 +143,15 @@ static void flush_queue(struct sa_ctl *c)
 static bool receive_one(struct sa_ctl *c)
 {
     struct sa_err *why = NULL;
-    ssize_t n = recv(c->fd, c->in, SA_CTL_MAX + 1, MSG_DONTWAIT);
+    /* One more byte shows a message that is too long. On the stack, of which only what a message
+     * fills is touched: a buffer for each of a thousand channels would cost every forked child page
+     * tables. */
+    uint8_t in[SA_CTL_MAX + 1];
+    ssize_t n = recv(c->fd, in, sizeof in, MSG_DONTWAIT);
     if (n < 0 && errno == ECONNRESET) {
         /* The other side closed with messages of ours unread. Linux says so once, before what it
          * sent is read: its last words are still there. */
-        n = recv(c->fd, c->in, SA_CTL_MAX + 1, MSG_DONTWAIT);
+        n = recv(c->fd, in, sizeof in, MSG_DONTWAIT);
     }
     if (n < 0 && would_block(errno)) {
         return false;
@@ -156,10 +167,10 @@ static bool receive_one(struct sa_ctl *c)
         return false;
     }
     struct sa_rd body;
-    sa_rd_init(&body, c->in + 1, (size_t)n - 1);
-    if (c->on_msg(c->arg, c->in[0], &body) != 0) {
+    sa_rd_init(&body, in + 1, (size_t)n - 1);
+    if (c->on_msg(c->arg, in[0], &body) != 0) {
         sa_err_set(&why, SA_EPROTOCOL, "control channel: message %s was not accepted",
-                   sa_ctl_name(c->in[0]));
+                   sa_ctl_name(in[0]));
         end_channel(c, why);
         return false;
     }
@@ -192,18 +203,15 @@ struct sa_ctl *sa_ctl_new(struct sa_loop *l, int fd, sa_ctl_cb *on_msg, sa_ctl_e
                           void *arg, struct sa_err **err)
 {
     struct sa_ctl *c = calloc(1, sizeof(*c));
-    uint8_t *in = malloc(SA_CTL_MAX + 1);
-    if (c == NULL || in == NULL) {
+    if (c == NULL) {
         sa_err_set(err, SA_EMEMORY, "control channel");
     } else {
-        *c = (struct sa_ctl){
-            .loop = l, .fd = fd, .on_msg = on_msg, .on_end = on_end, .arg = arg, .in = in};
+        *c = (struct sa_ctl){.loop = l, .fd = fd, .on_msg = on_msg, .on_end = on_end, .arg = arg};
         c->last = &c->first;
         if (sa_loop_fd(l, fd, EPOLLIN, on_ready, c, err) == 0) {
             return c;
         }
     }
-    free(in);
     free(c);
     close(fd);
     return NULL;
@@ -228,9 +236,8 @@ void sa_ctl_free(struct sa_ctl *c)
     while (c->first != NULL) {
         struct queued *q = c->first;
         c->first = q->next;
-        free(q);
+        discard(q);
     }
-    free(c->in);
     free(c);
 }
 
@@ -257,7 +264,7 @@ static int enqueue(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, st
         memcpy(q->bytes + 1, body->data, n);
     }
     if (c->first == NULL && sa_loop_fd(c->loop, c->fd, EPOLLIN | EPOLLOUT, on_ready, c, err) != 0) {
-        free(q);
+        discard(q);
         return -1;
     }
     *c->last = q;
