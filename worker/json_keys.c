@@ -6,9 +6,8 @@
 
 #include "base/hash.h"
 #include "worker/json.h"
-#include "worker/json_plain.h"
 
-#define MANY 64 /* members from which an object has a set */
+#define ESCAPED UINT32_C(0x80000000) /* in a key's hash */
 
 /* Open addressing, at most half full; slot 0 is empty, else the index of a name in keys.v plus one.
  */
@@ -49,46 +48,39 @@ void sa_json_keys_close_set(struct sa_json_keys *k, struct sa_json_key_frame *f)
     f->set = NULL;
 }
 
-/* Quick and good enough for a few names: their ends and their length. */
-static inline uint32_t short_hash(const char *p, size_t n)
-{
-    uint64_t a = 0, b = 0;
-    if (n >= 8) {
-        memcpy(&a, p, 8);
-        memcpy(&b, p + n - 8, 8);
-    } else if (n >= 4) {
-        uint32_t x, y;
-        memcpy(&x, p, 4);
-        memcpy(&y, p + n - 4, 4);
-        a = x;
-        b = y;
-    } else if (n > 0) {
-        a = (uint64_t)(unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
-            (uint64_t)(unsigned char)p[n - 1] << 16;
-    }
-    a = (a ^ n) * UINT64_C(0x9e3779b97f4a7c15);
-    b = (b + (a >> 32)) * UINT64_C(0xd6e8feb86659fd93);
-    return (uint32_t)((a ^ b) >> 33);
-}
-
 /* The hash of the unescaped name, as if it had been written plainly. -1 for lack of memory. */
-static int escaped_hash(const char *p, size_t n, uint32_t *out)
+static int hash_of(const char *p, size_t n, bool escaped, uint32_t *out)
 {
+    if (!escaped && n >= 8) {
+        *out = sa_json_key_hash(p, n);
+        return 0;
+    }
     char few[256];
-    char *name = n <= sizeof(few) ? few : malloc(n);
+    char *name = n + 8 <= sizeof(few) ? few : malloc(n + 8);
     if (name == NULL) {
         return -1;
     }
-    *out = short_hash(name, sa_json_unescape(p, n, name, n));
+    memset(name, 0, 8);
+    if (escaped) {
+        n = sa_json_unescape(p, n, name, n);
+    } else {
+        memcpy(name, p, n);
+    }
+    *out = sa_json_key_hash(name, n);
     if (name != few) {
         free(name);
     }
     return 0;
 }
 
+static bool escapes(const struct sa_json_key *key)
+{
+    return (key->hash & ESCAPED) != 0;
+}
+
 static bool same(const struct sa_json_key *a, const struct sa_json_key *b)
 {
-    if (!a->escaped && !b->escaped) {
+    if (!escapes(a) && !escapes(b)) {
         return a->n == b->n && memcmp(a->start, b->start, a->n) == 0;
     }
     return sa_json_equal(a->start, a->n, b->start, b->n);
@@ -112,7 +104,7 @@ static int grow(struct sa_json_keys *k)
 /* The hash that a set goes by. Returns -1 for lack of memory. */
 static int keyed_hash(const struct sa_json_key *key, uint64_t *out)
 {
-    if (!key->escaped) {
+    if (!escapes(key)) {
         *out = sa_hash128(key->start, key->n).a;
         return 0;
     }
@@ -141,7 +133,7 @@ static size_t find(const struct sa_json_keys *k, const struct sa_json_key_set *s
 /* A set twice as large as old (which goes), or the first one of an object. */
 static struct sa_json_key_set *larger(struct sa_json_key_set *old)
 {
-    size_t slots = old != NULL ? (old->mask + 1) * 2 : (size_t)MANY * 4;
+    size_t slots = old != NULL ? (old->mask + 1) * 2 : (size_t)SA_JSON_KEYS_MANY * 4;
     struct sa_json_key_set *s = calloc(1, sizeof(*s) + slots * sizeof(s->slots[0]));
     if (s == NULL) {
         return NULL;
@@ -218,32 +210,24 @@ static int add_to_set(struct sa_json_keys *k, struct sa_json_key_frame *f,
     return 0;
 }
 
-int sa_json_keys_add(struct sa_json_keys *k, struct sa_json_key_frame *f, const char *start,
-                     size_t n, bool escaped, const char **earlier)
+int sa_json_keys_add_slow(struct sa_json_keys *k, struct sa_json_key_frame *f, const char *start,
+                          size_t n, bool escaped, const char **earlier)
 {
     uint32_t hash;
-    if (SA_LIKELY(!escaped)) {
-        hash = short_hash(start, n);
-    } else if (escaped_hash(start, n, &hash) != 0) {
+    if ((k->n == k->cap && grow(k) != 0) || hash_of(start, n, escaped, &hash) != 0) {
         return -1;
     }
     struct sa_json_key key = {
-        .start = start, .n = (uint32_t)n, .hash = hash & 0x7fffffff, .escaped = escaped};
-    if (SA_UNLIKELY(k->n == k->cap) && grow(k) != 0) {
-        return -1;
-    }
-    if (SA_UNLIKELY(k->n - f->base >= MANY)) {
+        .start = start, .n = (uint32_t)n, .hash = hash | (escaped ? ESCAPED : 0)};
+    if (k->n - f->base >= SA_JSON_KEYS_MANY) {
         return add_to_set(k, f, &key, earlier);
     }
-    uint64_t bit = UINT64_C(1) << (hash & 63);
-    if ((f->seen & bit) != 0) {
-        for (size_t i = f->base; i < k->n; i++) {
-            if (k->v[i].hash == key.hash && same(&k->v[i], &key)) {
-                return replace(&k->v[i], &key, earlier);
-            }
+    for (size_t i = f->base; i < k->n; i++) {
+        if (((k->v[i].hash ^ hash) & ~ESCAPED) == 0 && same(&k->v[i], &key)) {
+            return replace(&k->v[i], &key, earlier);
         }
     }
-    f->seen |= bit;
+    f->seen |= UINT64_C(1) << (hash & 63);
     k->v[k->n++] = key;
     return 0;
 }

@@ -101,6 +101,11 @@ enum sa_json_text sa_json_text(const char *value, size_t n, char *out, size_t ca
     if (n == 0 || value[0] != '"') {
         return n == 4 && value[0] == 'n' ? SA_JSON_NULL : SA_JSON_NO_TEXT;
     }
+    if (n - 2 < cap && memchr(value + 1, '\\', n - 2) == NULL) {
+        memcpy(out, value + 1, n - 2);
+        out[n - 2] = '\0';
+        return SA_JSON_TEXT;
+    }
     size_t whole = sa_json_unescape(value + 1, n - 2, out, cap - 1);
     out[whole < cap ? whole : cap - 1] = '\0';
     if (whole >= cap) {

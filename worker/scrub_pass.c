@@ -275,7 +275,7 @@ static const char *name(struct sa_scrub_pass *s, const char *p, enum level level
         m->cut = CUT;
     } else {
         const char *earlier;
-        int r = sa_json_keys_add(&s->keys, frame, m->name, m->n, m->escaped, &earlier);
+        int r = sa_json_keys_add(&s->keys, frame, m->name, m->n, m->escaped, s->end, &earlier);
         if (SA_UNLIKELY(r != 0)) {
             s->no_memory = r < 0;
             if (r < 0 || remember_loser(s, earlier) != 0) {

@@ -286,6 +286,50 @@ START_TEST(equal_names)
 }
 END_TEST
 
+static int add(struct sa_json_keys *k, struct sa_json_key_frame *f, const char *start, size_t n,
+               bool escaped, const char **earlier)
+{
+    return sa_json_keys_add(k, f, start, n, escaped, start + n, earlier);
+}
+
+START_TEST(the_hash_of_a_name_does_not_know_what_follows)
+{
+    for (size_t n = 0; n < 20; n++) {
+        char a[40], b[40];
+        memset(a, 'x', sizeof(a));
+        memset(b, 'y', sizeof(b));
+        memset(b, 'x', n);
+        ck_assert_uint_eq(sa_json_key_hash(a, n), sa_json_key_hash(b, n));
+        for (size_t i = 0; i < n && (i < 8 || i + 8 >= n); i++) {
+            b[i] = 'z';
+            ck_assert_uint_ne(sa_json_key_hash(a, n), sa_json_key_hash(b, n));
+            b[i] = 'x';
+        }
+        ck_assert_uint_ne(sa_json_key_hash(a, n), sa_json_key_hash(a, n + 1));
+    }
+}
+END_TEST
+
+/* Short names by the quick way and by the slow one, in front of the end of the text. */
+START_TEST(both_ways_of_adding_agree)
+{
+    static const char text[] = "kindkind....";
+    struct sa_json_keys k;
+    struct sa_json_key_frame f;
+    const char *earlier;
+    for (int way = 0; way < 4; way++) {
+        sa_json_keys_init(&k);
+        sa_json_keys_open(&k, &f);
+        const char *end_1 = text + (way & 1 ? 4 : 12), *end_2 = text + (way & 2 ? 8 : 12);
+        ck_assert_int_eq(sa_json_keys_add(&k, &f, text, 4, false, end_1, &earlier), 0);
+        ck_assert_int_eq(sa_json_keys_add(&k, &f, text + 4, 4, false, end_2, &earlier), 1);
+        ck_assert_ptr_eq(earlier, text);
+        ck_assert_int_eq(sa_json_keys_add(&k, &f, text + 4, 3, false, end_2, &earlier), 0);
+        sa_json_keys_free(&k);
+    }
+}
+END_TEST
+
 /* Adds names to one object: the last is a duplicate of the one with number dup, or of none (-1). */
 static void add_many(size_t n, long dup, bool escape)
 {
@@ -296,24 +340,23 @@ static void add_many(size_t n, long dup, bool escape)
     ck_assert_ptr_nonnull(names);
     sa_json_keys_init(&k);
     sa_json_keys_open(&k, &outer);
-    ck_assert_int_eq(sa_json_keys_add(&k, &outer, "outer", 5, false, &earlier), 0);
+    ck_assert_int_eq(add(&k, &outer, "outer", 5, false, &earlier), 0);
     sa_json_keys_open(&k, &f);
     for (size_t i = 0; i < n; i++) {
         int len = snprintf(names[i], sizeof(names[i]), "a-rather-long-%zu", i);
-        ck_assert_int_eq(sa_json_keys_add(&k, &f, names[i], (size_t)len, false, &earlier), 0);
+        ck_assert_int_eq(add(&k, &f, names[i], (size_t)len, false, &earlier), 0);
     }
     if (dup >= 0) {
         int len = snprintf(names[n], sizeof(names[n]),
                            escape ? "a-r\\u0061ther-long-%ld" : "a-rather-long-%ld", dup);
-        ck_assert_int_eq(sa_json_keys_add(&k, &f, names[n], (size_t)len, escape, &earlier), 1);
+        ck_assert_int_eq(add(&k, &f, names[n], (size_t)len, escape, &earlier), 1);
         ck_assert_ptr_eq(earlier, names[dup]);
         /* The new one took its place. */
-        ck_assert_int_eq(sa_json_keys_add(&k, &f, names[dup], strlen(names[dup]), false, &earlier),
-                         1);
+        ck_assert_int_eq(add(&k, &f, names[dup], strlen(names[dup]), false, &earlier), 1);
         ck_assert_ptr_eq(earlier, names[n]);
     }
     sa_json_keys_close(&k, &f);
-    ck_assert_int_eq(sa_json_keys_add(&k, &outer, "outer", 5, false, &earlier), 1);
+    ck_assert_int_eq(add(&k, &outer, "outer", 5, false, &earlier), 1);
     sa_json_keys_free(&k);
     free(names);
 }
@@ -344,10 +387,33 @@ START_TEST(long_escaped_names_are_compared_whole)
     memset(escaped + 6, 'n', sizeof(escaped) - 6);
     sa_json_keys_init(&k);
     sa_json_keys_open(&k, &f);
-    ck_assert_int_eq(sa_json_keys_add(&k, &f, plain, sizeof(plain), false, &earlier), 0);
-    ck_assert_int_eq(sa_json_keys_add(&k, &f, escaped, sizeof(escaped), true, &earlier), 1);
+    ck_assert_int_eq(add(&k, &f, plain, sizeof(plain), false, &earlier), 0);
+    ck_assert_int_eq(add(&k, &f, escaped, sizeof(escaped), true, &earlier), 1);
     ck_assert_ptr_eq(earlier, plain);
     sa_json_keys_free(&k);
+}
+END_TEST
+
+/* Names that the quick hash can't tell apart: compared one by one they would take minutes. */
+START_TEST(names_made_to_collide_cost_little)
+{
+    enum { N = 200000 };
+    struct sa_json_keys k;
+    struct sa_json_key_frame f;
+    const char *earlier;
+    char(*names)[32] = calloc(N, sizeof(*names));
+    int sum = 0;
+    ck_assert_ptr_nonnull(names);
+    sa_json_keys_init(&k);
+    sa_json_keys_open(&k, &f);
+    for (int i = 0; i < N; i++) {
+        snprintf(names[i], sizeof(names[i]), "same-end%08dsame-end", i);
+        sum += add(&k, &f, names[i], 24, false, &earlier);
+    }
+    ck_assert_int_eq(sum, 0);
+    ck_assert_int_eq(add(&k, &f, names[777], 24, false, &earlier), 1);
+    sa_json_keys_free(&k);
+    free(names);
 }
 END_TEST
 
@@ -363,7 +429,10 @@ TCase *worker_bytes_json_cases(void)
     tcase_add_test(t, texts);
     tcase_add_test(t, integers);
     tcase_add_test(t, equal_names);
+    tcase_add_test(t, the_hash_of_a_name_does_not_know_what_follows);
+    tcase_add_test(t, both_ways_of_adding_agree);
     tcase_add_test(t, finds_duplicates_among_few_and_many);
     tcase_add_test(t, long_escaped_names_are_compared_whole);
+    tcase_add_test(t, names_made_to_collide_cost_little);
     return t;
 }

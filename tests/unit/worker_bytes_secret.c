@@ -50,6 +50,13 @@ static const struct {
      NULL},
     {&nothing, "{\"data\":\"TOPSECRET\",\"metadata\":{\"name\":\"x\"},\"kind\":\"Secret\"}",
      "\"metadata\":{\"name\":\"x\"}}"},
+    /* the kind of the scope alone: an object that calls itself something else is not believed */
+    {&secret,
+     "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"a\":\"TOPSECRET\"}}", NULL},
+    {&secret,
+     "{\"apiVersion\":\"example.com/"
+     "v1\",\"stringData\":\"TOPSECRET\",\"metadata\":{\"name\":\"x\"}}",
+     NULL},
     /* duplicates */
     {&secret,
      "{\"data\":\"TOPSECRET\",\"metadata\":{\"name\":\"x\"},\"data\":\"TOPSECRET\",\"data\":{}}",
