@@ -132,6 +132,14 @@ static const char *leaf_of(const char *path)
     return dot == NULL ? path : dot + 1;
 }
 
+static size_t count_dots(const char *path)
+{
+    size_t n = 0;
+    for (; *path != '\0'; path++)
+        n += *path == '.';
+    return n;
+}
+
 const struct sa_key *sa_key_nearest(const char *path)
 {
     char wanted[MAX_PATH], known[MAX_PATH];
@@ -147,7 +155,9 @@ const struct sa_key *sa_key_nearest(const char *path)
         if (m == 0)
             continue;
         /* A right name in the wrong place counts as near, but less than a slip in the name. */
-        size_t d = distance(wanted, n, known, m);
+        size_t d = SIZE_MAX;
+        if (count_dots(wanted) == count_dots(known))
+            d = distance(wanted, n, known, m);
         if (d > allowed && leaf_length >= 4 && strcmp(leaf, leaf_of(known)) == 0)
             d = allowed;
         if (d < best) {

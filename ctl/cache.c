@@ -9,28 +9,33 @@
 #define STOCK_FILE "/var/lib/scale-agent/cache.db"
 #define BUSY_MS    5000
 
-/* Where the daemon has its cache. It need not run: then the stock place is looked at. */
+/* Where a running daemon has its cache. */
+static int from_status(const cJSON *status, char *path, size_t n, struct sa_err **err)
+{
+    const cJSON *agent = cJSON_GetObjectItemCaseSensitive(status, "agent");
+    const char *sink = sa_json_string(agent, "sink"), *file = sa_json_string(agent, "sqlite_file");
+    if (strcmp(sink, "sqlite") != 0)
+        return sa_err_set(
+            err, SA_ENOTFOUND,
+            "the agent keeps no cache here: its sink is %s; a cache left over from before can be "
+            "read by --database",
+            sink);
+    int w = file[0] != '\0' ? snprintf(path, n, "%s", file)
+                            : snprintf(path, n, "%s/cache.db", sa_json_string(agent, "state_dir"));
+    return w >= 0 && (size_t)w < n ? 0 : sa_err_set(err, SA_ELIMIT, "the cache's path is too long");
+}
+
+/* --database, else where the daemon says; where none runs, the stock place. */
 static int find_file(const struct sa_cli *c, char *path, size_t n, struct sa_err **err)
 {
     cJSON *status = NULL;
-    const char *file = c->database;
-    int r = 0;
-    if (file == NULL && sa_cli_status_of(c->socket, &status, NULL) == 0) {
-        const cJSON *agent = cJSON_GetObjectItemCaseSensitive(status, "agent");
-        const char *sink = sa_json_string(agent, "sink");
-        file = sa_json_string(agent, "sqlite_file");
-        if (strcmp(sink, "sqlite") != 0)
-            r = sa_err_set(err, SA_ENOTFOUND,
-                           "the agent keeps no cache here: its sink is %s; a cache left over from "
-                           "before can be "
-                           "read by --database",
-                           sink);
+    if (c->database == NULL && sa_cli_status_of(c->socket, &status, NULL) == 0) {
+        int r = from_status(status, path, n, err);
+        cJSON_Delete(status);
+        return r;
     }
-    if (r == 0 &&
-        (size_t)snprintf(path, n, "%s", file == NULL || file[0] == '\0' ? STOCK_FILE : file) >= n)
-        r = sa_err_set(err, SA_EREFUSED, "the cache's path is too long");
-    cJSON_Delete(status);
-    return r;
+    int w = snprintf(path, n, "%s", c->database != NULL ? c->database : STOCK_FILE);
+    return w >= 0 && (size_t)w < n ? 0 : sa_err_set(err, SA_ELIMIT, "the cache's path is too long");
 }
 
 static int database_error(sqlite3 *db, const char *path, struct sa_err **err)

@@ -5,7 +5,7 @@
 
 #include "ctl/cli.h"
 
-#define MAX_ERROR 70 /* characters of the last error in a table */
+#define MAX_ERROR 160 /* characters of the last error in a table */
 
 /* X(state, needs attention, tone), by ipc/slot.h and the supervisor's own. */
 static const struct {
@@ -60,7 +60,7 @@ static void head_uplink(const cJSON *agent, struct sa_buf *out)
     sa_buf_addf(out, "uplink: %s %s", sa_json_string(agent, "sink"),
                 sa_json_string(uplink, "state"));
     if (sa_json_string(uplink, "server")[0] != '\0')
-        sa_buf_addf(out, " to %s", sa_json_string(uplink, "server"));
+        sa_buf_addf(out, ", %s", sa_json_string(uplink, "server"));
     if (sa_json_string(uplink, "last_error")[0] != '\0') {
         sa_format_age(sa_json_num(uplink, "last_error_age_s"), age, sizeof age);
         sa_buf_addf(out, "; %s (%s ago)", sa_json_string(uplink, "last_error"), age);
@@ -91,15 +91,15 @@ void sa_status_head(const cJSON *status, bool colour, struct sa_buf *out)
     const cJSON *agent = cJSON_GetObjectItemCaseSensitive(status, "agent");
     const cJSON *accounts = cJSON_GetObjectItemCaseSensitive(status, "accounts"), *a;
     char age[32];
-    int bad = 0;
+    int bad = 0, n = cJSON_GetArraySize(accounts);
     cJSON_ArrayForEach(a, accounts) bad += is_degraded(sa_json_string(a, "state"));
     sa_format_age(sa_json_num(agent, "uptime_s"), age, sizeof age);
-    sa_buf_addf(out, "scale-agent %s %s, pid %.0f, up %s; %d accounts",
+    sa_buf_addf(out, "scale-agent %s %s, pid %.0f, up %s; %d account%s",
                 sa_json_string(agent, "version"), sa_json_string(agent, "agent_id"),
-                sa_json_num(agent, "pid"), age, cJSON_GetArraySize(accounts));
+                sa_json_num(agent, "pid"), age, n, n == 1 ? "" : "s");
     if (bad > 0)
-        sa_buf_addf(out, ", %s%d need attention%s", colour ? "\033[31m" : "", bad,
-                    colour ? "\033[0m" : "");
+        sa_buf_addf(out, ", %s%d need%s attention%s", colour ? "\033[31m" : "", bad,
+                    bad == 1 ? "s" : "", colour ? "\033[0m" : "");
     sa_buf_addc(out, '\n');
     head_uplink(agent, out);
     head_config(agent, colour, out);

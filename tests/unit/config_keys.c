@@ -129,6 +129,7 @@ START_TEST(nearest_key_is_named)
         ck_assert_str_eq(k->path, t[i].right);
     }
     ck_assert_ptr_null(sa_key_nearest("entirelyDifferent.thing"));
+    ck_assert_ptr_null(sa_key_nearest("kubernetes.accounts[].x"));
     char *long_path = calloc(1, 5000);
     memset(long_path, 'k', 4999);
     ck_assert_ptr_null(sa_key_nearest(long_path));

@@ -68,7 +68,7 @@ START_TEST(status_of_a_healthy_agent)
     ctl_fixture_make(&f, healthy);
     check_exact(
         "status $S",
-        "scale-agent 0.1.0 host1, pid 42, up 5m; 1 accounts\n"
+        "scale-agent 0.1.0 host1, pid 42, up 5m; 1 account\n"
         "uplink: sqlite streaming\n"
         "  /etc/x.yml:3:5: error: is wrong\n"
         "\n"
@@ -195,6 +195,14 @@ START_TEST(get_knows_where_the_daemon_keeps_it)
         {"status", "{\"agent\":{\"sink\":\"grpc\"},\"accounts\":[]}\nOK\n"}, {NULL, NULL}};
     ctl_fixture_make(&f, grpc);
     check_run("get $S pods", 1, "its sink is grpc");
+    ctl_fixture_remove(&f);
+    static const struct ctl_answer sqlite[] = {
+        {"status",
+         "{\"agent\":{\"sink\":\"sqlite\",\"state_dir\":\"/nonexistent\",\"sqlite_file\":\"\"},"
+         "\"accounts\":[]}\nOK\n"},
+        {NULL, NULL}};
+    ctl_fixture_make(&f, sqlite);
+    check_run("get $S pods", 1, "there is no cache /nonexistent/cache.db");
     ctl_fixture_remove(&f);
 }
 END_TEST
