@@ -81,8 +81,11 @@ void sa_compare_step(struct sa_scope *s)
         if (!s->compare_needed)
             break;
         s->in_step = false;
+        if (s->follow == SA_FOLLOW_LIST || s->follow == SA_FOLLOW_INITIAL)
+            break; /* a list brings the table up to date first */
         if (!s->complete) {
-            s->want_list = s->follow == SA_FOLLOW_WATCH || s->follow == SA_FOLLOW_PAUSE;
+            if (!s->want_list && (s->follow == SA_FOLLOW_WATCH || s->follow == SA_FOLLOW_PAUSE))
+                s->want_list = w->pump = true;
             break;
         }
         if (sa_mono_ns() < s->compare_after_ns)

@@ -73,6 +73,7 @@ bool sa_list_too_old(struct sa_scope *s, uint64_t version_n)
            "everything is read again",
            title, (unsigned long long)version_n, (unsigned long long)s->high);
     s->regress = 0;
+    /* This list was held against the old versions: the next one counts. */
     for (size_t i = 0; i < s->w->n_scopes; i++) {
         struct sa_scope *o = s->w->scopes[i];
         sa_table_reset_versions(s->w->table, o->id);
@@ -81,7 +82,7 @@ bool sa_list_too_old(struct sa_scope *s, uint64_t version_n)
         if (o != s && (o->follow == SA_FOLLOW_WATCH || o->follow == SA_FOLLOW_PAUSE))
             sa_scope_relist(o);
     }
-    return false;
+    return true;
 }
 
 void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version_n)
@@ -106,6 +107,10 @@ void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version
     audit *= SA_NS_PER_S;
     s->audit_ns = audit ? now + audit * 3 / 4 + sa_random(audit / 2) : 0;
     sa_scope_succeeded(s);
+    if (s->evicted) {
+        s->evicted = s->announced = false;
+        w->scopes_changed = true;
+    }
     w->pump = true;
 }
 
@@ -230,15 +235,20 @@ static unsigned page_limit(const struct sa_list *l)
         return PAGE_OBJECTS;
     if (!sa_session_open(l->scope))
         return 0;
-    size_t room = sa_batch_room(w);
+    size_t room = sa_batch_room(w), sharing = 0;
     uint64_t others = reserved(w);
+    for (size_t i = 0; i < w->n_scopes; i++)
+        sharing += sends(&w->scopes[i]->list) && !w->scopes[i]->list.req ? 1u : 0u;
     uint64_t fits = room > others ? (room - others) / w->average : 0;
-    if (fits >= PAGE_OBJECTS)
+    uint64_t share = fits / (sharing ? sharing : 1);
+    if (share > PAGE_OBJECTS)
         return PAGE_OBJECTS;
     if (fits >= PAGE_OBJECTS_MIN)
-        return (unsigned)fits;
+        return share > PAGE_OBJECTS_MIN ? (unsigned)share : PAGE_OBJECTS_MIN;
     /* A grant smaller than the least page: better small pages than none. */
-    return w->unacked.n == 0 && others == 0 && fits > 0 ? (unsigned)fits : 0;
+    if (w->unacked.n > 0 || others > 0 || room == 0)
+        return 0;
+    return fits ? (unsigned)fits : 1;
 }
 
 static int start_page(struct sa_list *l, unsigned limit, struct sa_err **err)

@@ -60,8 +60,11 @@ static void on_done(void *arg, const struct sa_response *r)
     struct sa_response copy = *r;
     if (r->status == 200 && !r->error && r->body) {
         if (sa_intake(s, r->body->data ? r->body->data : "", r->body->len, SA_FROM_GET, false,
-                      &err) == 0)
+                      &err) == 0) {
+            if (s->dirty && sa_dirty_has(s->dirty, g->namespace, g->name))
+                s->list.not_before_ns = sa_mono_ns() + GET_RETRY_NS; /* no room for it after all */
             return;
+        }
         copy.error = err;
     }
     sa_intake_dirty(s, g->namespace, g->name);
@@ -140,7 +143,9 @@ static void read_some(struct sa_scope *s)
         struct sa_err *err = NULL;
         if (g->req)
             continue;
-        if (sa_batch_room(w) < (gets_running(w) + 1) * w->average)
+        unsigned running = gets_running(w);
+        bool first = running == 0 && w->unacked.n == 0; /* however small the grant is */
+        if (sa_batch_room(w) < (first ? 1 : (running + 1) * w->average))
             return;
         sa_dirty_pop(s->dirty, g->namespace, g->name);
         if (start_get(g, s, &err)) {
@@ -176,7 +181,7 @@ void sa_resolve_step(struct sa_scope *s)
     } else if (wanting) {
         return; /* more are about to be wanted: one list for all of them */
     } else if (now - s->dirty_list_ns >= LIST_EVERY_NS) {
-        s->want_list = true;
+        s->want_list = w->pump = true;
     } else {
         read_some(s);
         sa_worker_wake_at(w, s->dirty_list_ns + LIST_EVERY_NS);

@@ -214,7 +214,7 @@ static void forbidden(struct sa_scope *s, const char *title)
         sa_log(SA_WARN, "%s has been forbidden for %llu s: what was sent of it is withdrawn", title,
                (unsigned long long)limit);
         s->evicted = true;
-        s->complete = s->resumed = false;
+        s->complete = s->resumed = s->direct = false;
         s->version[0] = '\0';
         s->follow = SA_FOLLOW_LIST;
         sa_table_drop_scope(w->table, s->id);
@@ -262,10 +262,4 @@ void sa_scope_succeeded(struct sa_scope *s)
 {
     s->failing = false;
     s->forbidden_ns = 0;
-    if (s->evicted) {
-        s->evicted = false;
-        s->announced = false;
-        s->w->scopes_changed = true;
-        s->w->pump = true;
-    }
 }

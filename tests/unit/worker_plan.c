@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How scopes come and go. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker_fake.h"
+#include "worker_test.h"
+
+#define BODY(x) SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_##x
+
+static void found(struct fake *f, const char *resources, const char *unknown)
+{
+    struct sa_resources r = {0};
+    char *copy = strdup(resources), *save = NULL;
+    for (char *t = strtok_r(copy, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
+        char *dot = strchr(t, '.'), *slash = strchr(dot, '/');
+        char kind[64];
+        *dot = *slash = '\0';
+        snprintf(kind, sizeof kind, "%.*s", (int)strlen(t) - 1, t);
+        struct sa_resource res = {.group = dot + 1,
+                                  .version = slash + 1,
+                                  .plural = t,
+                                  .kind = kind,
+                                  .namespaced = strcmp(t, "namespaces") != 0};
+        ck_assert_int_eq(sa_resources_add(&r, &res, NULL), 0);
+    }
+    free(copy);
+    if (*unknown)
+        sa_resources_add_unknown(&r, unknown, NULL);
+    sa_plan_discovered(&f->w, &r, 0);
+    sa_resources_free(&r);
+    fake_turn(f);
+}
+
+static void expect_scopes(struct fake *f, const char *list)
+{
+    char got[1024] = "";
+    size_t n = 0;
+    message *m = fake_expect(f, BODY(SCOPES));
+    for (size_t i = 0; i < m->scopes->n_scopes; i++) {
+        const Scaleagent__V1__Scope *s = m->scopes->scopes[i];
+        n += (size_t)snprintf(got + n, sizeof got - n, "%s%s.%s/%s:%s", n ? " " : "",
+                              s->name->resource, s->name->group, s->version, s->name->namespace_);
+    }
+    ck_assert_str_eq(got, list);
+    fake_drop(m);
+}
+
+static struct fake *started(const char *kinds)
+{
+    struct fake *f = fake_new();
+    char *copy = strdup(kinds), *save = NULL;
+    sa_names_clear(&f->w.account.kinds);
+    for (char *t = strtok_r(copy, " ", &save); t; t = strtok_r(NULL, " ", &save))
+        sa_names_add(&f->w.account.kinds, t);
+    free(copy);
+    return f;
+}
+
+static void open_session(struct fake *f)
+{
+    f->w.reached = true;
+    fake_up(f);
+    fake_drop(fake_expect(f, BODY(OPEN)));
+    fake_send_welcome(f, NULL, 1 << 20, false);
+}
+
+START_TEST(scopes_follow_discovery)
+{
+    struct fake *f = started("pods widgets");
+    found(f, "pods./v1", "");
+    open_session(f);
+    expect_scopes(f, "pods./v1:");
+    found(f, "pods./v1 widgets.example.com/v1", "");
+    expect_scopes(f, "pods./v1: widgets.example.com/v1:");
+    found(f, "pods./v1 widgets.example.com/v1", "");
+    fake_none(f); /* no news */
+    found(f, "pods./v1 widgets.example.com/v2", "");
+    expect_scopes(f, "pods./v1: widgets.example.com/v2:");
+    found(f, "pods./v1", "");
+    expect_scopes(f, "pods./v1:");
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(what_is_unknown_is_not_gone)
+{
+    struct fake *f = started("pods widgets");
+    found(f, "pods./v1 widgets.example.com/v1", "");
+    open_session(f);
+    expect_scopes(f, "pods./v1: widgets.example.com/v1:");
+    found(f, "pods./v1", "example.com");
+    fake_none(f);
+    ck_assert_uint_eq(f->w.n_scopes, 2);
+    sa_plan_failed(&f->w);
+    fake_turn(f);
+    fake_none(f);
+    found(f, "pods./v1", "");
+    expect_scopes(f, "pods./v1:");
+    fake_free(f);
+}
+END_TEST
+
+/* The other side holds pods; the core group can't be read when the worker starts. */
+START_TEST(what_the_other_side_holds_of_an_unknown_group_stays)
+{
+    struct fake *f = started("pods deployments");
+    struct fake_known known = {.version = "70", .age_ms = 10, .count = 4};
+    found(f, "deployments.apps/v1", "");
+    fake_up(f);
+    f->w.reached = true;
+    fake_turn(f);
+    fake_drop(fake_expect(f, BODY(OPEN)));
+    fake_send_welcome(f, &known, 1 << 20, false);
+    expect_scopes(f, "deployments.apps/v1:"); /* the group is known, pods are not in it: gone */
+    fake_down(f);
+    found(f, "deployments.apps/v1", "");
+    sa_resources_add_unknown(&f->w.resources, "", NULL);
+    fake_up(f);
+    fake_drop(fake_expect(f, BODY(OPEN)));
+    fake_send_welcome(f, &known, 1 << 20, false);
+    expect_scopes(f, "deployments.apps/v1: pods./v1:");
+    ck_assert_ptr_null(fake_request(f, "pods"));
+    /* the group can be read again: from the checkpoint */
+    found(f, "deployments.apps/v1 pods./v1", "");
+    ck_assert_ptr_nonnull(
+        strstr(fake_path(fake_request(f, "/api/v1/pods?watch=1")), "resourceVersion=70"));
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(a_scope_for_each_namespace)
+{
+    struct fake *f = started("pods namespaces");
+    sa_names_add(&f->w.account.namespaces, "a");
+    sa_names_add(&f->w.account.namespaces, "b");
+    sa_names_add(&f->w.account.namespaces, "c");
+    sa_names_add(&f->w.account.omit_namespaces, "c");
+    found(f, "pods./v1 namespaces./v1", "");
+    open_session(f);
+    expect_scopes(f, "pods./v1:a pods./v1:b namespaces./v1:");
+    ck_assert_ptr_nonnull(fake_request(f, "/api/v1/namespaces/a/pods?limit"));
+    ck_assert_ptr_nonnull(fake_request(f, "/api/v1/namespaces?limit"));
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(many_namespaces_are_one_scope_where_that_is_allowed)
+{
+    for (int allowed = 0; allowed < 3; allowed++) {
+        struct fake *f = started("pods");
+        for (const char *c = "abcd"; *c; c++)
+            sa_names_add(&f->w.account.namespaces, (char[]){*c, '\0'});
+        found(f, "pods./v1", "");
+        ck_assert(!f->w.planned);
+        struct sa_request *q = fake_request(f, "selfsubjectaccessreviews");
+        fake_answer(f, q, allowed == 2 ? 500 : 201,
+                    allowed == 1 ? "{\"status\":{\"allowed\":true}}" : "{\"status\":{}}");
+        ck_assert(f->w.planned);
+        open_session(f);
+        expect_scopes(f,
+                      allowed == 1 ? "pods./v1:" : "pods./v1:a pods./v1:b pods./v1:c pods./v1:d");
+        /* asked once */
+        found(f, "pods./v1", "");
+        ck_assert_ptr_null(fake_request(f, "selfsubjectaccessreviews"));
+        fake_free(f);
+    }
+}
+END_TEST
+
+START_TEST(namespaces_and_definitions_are_made_up)
+{
+    struct fake *f = fake_new();
+    struct sa_crd_setting *crd = calloc(1, sizeof *crd);
+    sa_names_clear(&f->w.account.kinds);
+    sa_names_add(&f->w.account.namespaces, "team-a");
+    f->w.account.only_namespaced_resources = true;
+    crd->kind = strdup("Widget.example.com");
+    f->w.account.crds = crd;
+    f->w.account.n_crds = 1;
+    found(f, "namespaces./v1 nodes./v1", "");
+    open_session(f);
+    expect_scopes(f, "namespaces./v1:");
+    ck_assert_ptr_null(f->pending);
+    fake_flush(f);
+    message *m = fake_expect(f, BODY(DELTAS));
+    ck_assert_uint_eq(m->deltas->n_deltas, 1);
+    const Scaleagent__V1__Delta *d = m->deltas->deltas[0];
+    ck_assert_str_eq(d->name, "team-a");
+    ck_assert_ptr_nonnull(memmem(d->object.data, d->object.len, "\"kind\":\"Namespace\"", 18));
+    fake_drop(m);
+    m = fake_expect(f, BODY(SUMS));
+    uint32_t scope = m->sums->scope;
+    ck_assert_uint_eq(m->sums->count, 1);
+    fake_drop(m);
+    /* compared like any other, from the configuration */
+    fake_sums(f, scope, false);
+    fake_drop(fake_expect(f, BODY(BEGIN)));
+    m = fake_expect(f, BODY(PAGE));
+    ck_assert_uint_eq(m->page->n_entries, 1);
+    ck_assert_uint_eq(m->page->entries[0]->digest.len, 16);
+    fake_wants(f, m->page, "team-a");
+    fake_drop(m);
+    m = fake_expect(f, BODY(DELTAS));
+    ck_assert_str_eq(m->deltas->deltas[0]->name, "team-a");
+    fake_drop(m);
+    fake_drop(fake_expect(f, BODY(END)));
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(a_changed_definition_asks_for_discovery)
+{
+    struct fake *f = started("customresourcedefinitions");
+    found(f, "customresourcedefinitions.apiextensions.k8s.io/v1", "");
+    open_session(f);
+    expect_scopes(f, "customresourcedefinitions.apiextensions.k8s.io/v1:");
+    fake_answer(f, fake_request(f, "?limit"), 200,
+                "{\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[]}");
+    f->w.rediscover_ns = UINT64_MAX;
+    fake_data(
+        f, fake_request(f, "watch=1"),
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"CustomResourceDefinition\",\"apiVersion\":"
+        "\"apiextensions.k8s.io/v1\",\"metadata\":{\"name\":\"w.example.com\",\"uid\":\"u\","
+        "\"resourceVersion\":\"101\"}}}\n");
+    ck_assert_uint_le(f->w.rediscover_ns, sa_mono_ns() + SA_NS_PER_S);
+    f->w.rediscover_ns = 1;
+    sa_worker_tick(&f->w);
+    ck_assert_ptr_nonnull(fake_request(f, "/api"));
+    fake_free(f);
+}
+END_TEST
+
+/* Pods alone are followed, but a definition that comes may answer to the other name. */
+START_TEST(definitions_are_watched_for_ourselves)
+{
+    struct fake *f = started("pods widgets");
+    struct sa_resources r = {0};
+    struct sa_strings none = {0};
+    struct sa_resource crd = {
+        (char *)"apiextensions.k8s.io",     (char *)"v1", (char *)"customresourcedefinitions",
+        (char *)"CustomResourceDefinition", (char *)"",   .namespaced = false};
+    struct sa_resource pods = {(char *)"",    (char *)"v1", (char *)"pods",
+                               (char *)"Pod", (char *)"",   .namespaced = true};
+    sa_resources_add(&r, &crd, NULL);
+    sa_resources_add(&r, &pods, NULL);
+    sa_resources_mark_custom(&r, &none);
+    sa_plan_discovered(&f->w, &r, 0);
+    fake_turn(f);
+    struct sa_request *q = fake_request(f, "customresourcedefinitions?limit=1");
+    ck_assert_ptr_nonnull(q); /* metadata of one, for the version */
+    ck_assert_ptr_nonnull(strstr(fake_accept(q), "PartialObjectMetadataList"));
+    fake_answer(f, q, 200,
+                "{\"metadata\":{\"resourceVersion\":\"50\",\"continue\":\"t\"},\"items\":[]}");
+    q = fake_request(f, "customresourcedefinitions?watch=1");
+    ck_assert_ptr_nonnull(strstr(fake_path(q), "resourceVersion=50"));
+    open_session(f);
+    expect_scopes(f, "pods./v1:"); /* ours, not theirs */
+    f->w.rediscover_ns = UINT64_MAX;
+    fake_data(f, q,
+              "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"w.example.com\","
+              "\"resourceVersion\":\"51\"}}}\n");
+    ck_assert_uint_le(f->w.rediscover_ns, sa_mono_ns() + SA_NS_PER_S);
+    fake_free(f);
+}
+END_TEST
+
+TCase *worker_plan_cases(void)
+{
+    TCase *t = tcase_create("plan");
+    tcase_add_test(t, scopes_follow_discovery);
+    tcase_add_test(t, what_is_unknown_is_not_gone);
+    tcase_add_test(t, what_the_other_side_holds_of_an_unknown_group_stays);
+    tcase_add_test(t, a_scope_for_each_namespace);
+    tcase_add_test(t, many_namespaces_are_one_scope_where_that_is_allowed);
+    tcase_add_test(t, namespaces_and_definitions_are_made_up);
+    tcase_add_test(t, a_changed_definition_asks_for_discovery);
+    tcase_add_test(t, definitions_are_watched_for_ourselves);
+    return t;
+}
