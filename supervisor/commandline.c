@@ -242,28 +242,42 @@ static char **copy_arguments(int argc, char **argv)
     for (int i = 0; copy && i < argc; i++) {
         copy[i] = strdup(argv[i]);
         if (!copy[i])
-            return NULL;
+            abort(); /* without memory for that there is nothing to be done */
     }
     return copy;
 }
 
-int sa_supervisor_main(int argc, char **argv, const struct sa_child_mains *mains)
+static void free_arguments(char **copy)
 {
-    char **arguments = copy_arguments(argc, argv); /* kept to the end of the program */
-    struct sa_log_options log = {.journald = getenv("JOURNAL_STREAM") != NULL};
-    struct command cmd = {0};
+    for (char **p = copy; p && *p; p++)
+        free(*p);
+    free(copy);
+}
 
-    if (!arguments || parse(argc, arguments, &cmd) < 0)
-        return SA_EXIT_CONFIG;
-    if (cmd.action == USAGE)
-        return 0;
+static int perform(const struct command *cmd, const struct sa_child_mains *mains)
+{
+    struct sa_log_options log = {.journald = getenv("JOURNAL_STREAM") != NULL};
+
     sa_hash_init();
-    if (cmd.action == CHECK)
-        return check(&cmd);
-    if (cmd.action != RUN)
-        return print(&cmd);
-    sa_title_init(argc, argv);
+    if (cmd->action == CHECK)
+        return check(cmd);
+    if (cmd->action != RUN)
+        return print(cmd);
     sa_log_set_identity("supervisor", NULL);
     sa_log_configure(&log, NULL);
-    return sa_supervisor_run(mains, &cmd.options);
+    return sa_supervisor_run(mains, &cmd->options);
+}
+
+int sa_supervisor_main(int argc, char **argv, const struct sa_child_mains *mains)
+{
+    char **arguments = copy_arguments(argc, argv);
+    struct command cmd = {0};
+    int rc = SA_EXIT_CONFIG;
+
+    if (arguments && parse(argc, arguments, &cmd) == 0) {
+        sa_title_init(argc, argv);
+        rc = cmd.action == USAGE ? 0 : perform(&cmd, mains);
+    }
+    free_arguments(arguments);
+    return rc;
 }

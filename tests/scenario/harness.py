@@ -25,6 +25,11 @@ def program(name):
     raise FileNotFoundError(f"{name} is not in {BUILD}; set SCALE_AGENT_BUILD")
 
 
+def sanitized(name="scale-agentd-testchild"):
+    """Was it built with AddressSanitizer? Memory then grows by its quarantine, and stderr stays open."""
+    return b"__asan_init" in pathlib.Path(program(name)).read_bytes()
+
+
 def eventually(what, seconds=10.0, every=0.05):
     """Calls what() until it answers something true, and returns that; fails after so many seconds."""
     end = time.monotonic() + seconds

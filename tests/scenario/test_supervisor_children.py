@@ -8,7 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Daemon, alive, children, eventually  # noqa: E402
+from harness import Daemon, alive, children, eventually, sanitized  # noqa: E402
 
 
 class Ends(unittest.TestCase):
@@ -125,7 +125,8 @@ class Family(unittest.TestCase):
                 self.assertEqual(len([x for x in links if x.startswith("socket:")]), 1, links)
                 self.assertFalse([x for x in links if "inotify" in x or x.startswith("/dev/pts")],
                                  links)
-                self.assertFalse([x for x in links if x.startswith(str(d.dir))], links)
+                if not sanitized():
+                    self.assertFalse([x for x in links if x.startswith(str(d.dir))], links)
 
     def test_a_child_sees_only_its_own_slot(self):
         with Daemon(["ok-1", "ok-2", "ok-3"]) as d:
@@ -199,7 +200,8 @@ class Leaks(unittest.TestCase):
             eventually(lambda: d.descriptors() == descriptors)
             eventually(lambda: d.zombies() == [])
             time.sleep(1.2)
-            self.assertLess(d.status()["agent"]["memory_bytes"], memory * 1.2 + (1 << 20))
+            if not sanitized():
+                self.assertLess(d.status()["agent"]["memory_bytes"], memory * 1.2 + (1 << 20))
 
 
 if __name__ == "__main__":
