@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workers' side of the uplink: one nng PAIR0 listener for each account (ipc/data.h). A pipe
- * counts as the account's worker once its first message has shown the key that the supervisor gave
- * to both; whatever else comes before is refused. nng's threads only put messages into one queue
- * and wake the loop; everything below is called in the loop's thread.
+ * The workers' side of the uplink: one listening Unix socket for each account (ipc/data.h), on
+ * which nng's PAIR0 is spoken (ipc/sp.h says why not by nng itself). A connection counts as the
+ * account's worker once its first message has shown the key that the supervisor gave to both;
+ * whatever else comes before is refused. Until then it is a guest, and has five seconds.
  *
- * Bounds: of each account at most 512 KB wait in the queue, of all accounts together 64 MB; past
- * that no more is received, and the worker waits. Towards a worker at most 4 MB wait; one that does
- * not take its messages is cut off.
+ * Bounds: messages are handled as they are read, so nothing is queued here but the rest of one
+ * message for each account; while the sink can't keep up nothing is read, and the workers wait.
+ * Towards a worker at most 4 MB wait; one that does not take its messages is cut off.
  */
 #ifndef SA_UPLINK_INTAKE_H
 #define SA_UPLINK_INTAKE_H
@@ -38,7 +38,7 @@ struct sa_intake_events {
 /* ev is borrowed. */
 struct sa_intake *sa_intake_new(struct sa_loop *l, const char *runtime_dir,
                                 const struct sa_intake_events *ev, void *arg, struct sa_err **err);
-/* Closes what is left; NULL is allowed. */
+/* Closes what is left without telling gone(); NULL is allowed. */
 void sa_intake_free(struct sa_intake *in);
 
 /* Listens for the worker of the account with this index. A socket file left behind is removed. */
@@ -46,14 +46,14 @@ struct sa_link *sa_intake_add(struct sa_intake *in, uint32_t index, const uint8_
                               void *account, struct sa_err **err);
 /* The worker was started again: only this key counts now; who holds another is cut off. */
 void sa_intake_rekey(struct sa_link *k, const uint8_t key[32]);
+/* Not from within message(). gone() is not called. */
 void sa_intake_remove(struct sa_intake *in, struct sa_link *k);
 
-/* Queues a message for the worker; dropped if none is bound. */
+/* Sends a message to the worker; dropped if none is bound. */
 void sa_intake_send(struct sa_link *k, enum sa_data_kind kind, const void *p, size_t n);
-/* While paused nothing is given to message(), and at the bounds nothing more is received. */
+/* While paused nothing is given to message(), and nothing is read. */
 void sa_intake_pause(struct sa_intake *in, bool paused);
-/* Receives nothing more; what is queued is still given to message() by sa_intake_drain. */
-void sa_intake_stop(struct sa_intake *in);
+/* Gives what the sockets hold now to message(), paused or not. */
 void sa_intake_drain(struct sa_intake *in);
 
 #endif

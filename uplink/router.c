@@ -188,7 +188,6 @@ static void free_account(struct sa_router *r, struct account *a)
 void sa_router_free(struct sa_router *r, unsigned ms)
 {
     r->stopping = true;
-    sa_intake_stop(r->intake);
     sa_intake_drain(r->intake);
     sa_timer_cancel(r->loop, &r->list_timer);
     r->ops->close(r->sink, ms);

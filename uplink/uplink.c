@@ -8,7 +8,7 @@
  * run
  *   3. uid, limits, Landlock
  *   4. the secrets are parsed
- *   5. nng and curl start their threads, the sink opens
+ *   5. curl starts, the sink opens
  *   6. seccomp on every thread, READY, and the loop.
  */
 #include "uplink/uplink.h"

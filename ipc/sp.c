@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/sp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+#define HEADER_SIZE 8u /* of the connection */
+#define PREFIX_SIZE 9u /* of a message */
+#define CHUNK       (64u * 1024u)
+#define ROUNDS      8 /* chunks read for one connection before the others have their turn */
+#define KEEP        (16u * 1024u)
+
+static const uint8_t header[HEADER_SIZE] = {0, 'S', 'P', 0, 0, 16 /* PAIR, version 0 */, 0, 0};
+
+struct sa_sp {
+    struct sa_loop *loop;
+    struct sa_sp_limits limits;
+    const struct sa_sp_events *ev;
+    void *arg;
+    int fd;
+    uint32_t watched; /* epoll events */
+    uint8_t prefix[PREFIX_SIZE];
+    size_t have;        /* bytes of the header or prefix */
+    size_t want;        /* bytes of the message whose prefix is whole */
+    struct sa_buf part; /* a message that comes in pieces */
+    struct sa_buf rest; /* read, and not delivered because of a pause */
+    struct sa_buf out;
+    size_t out_done; /* bytes of out that were sent */
+    struct sa_timer resume;
+    bool greeted; /* the other side's header has come */
+    bool paused, busy, doomed;
+};
+
+static int watch(struct sa_sp *c, struct sa_err **err);
+
+static void destroy(struct sa_sp *c)
+{
+    sa_timer_cancel(c->loop, &c->resume);
+    sa_buf_free(&c->part);
+    sa_buf_free(&c->rest);
+    sa_buf_free(&c->out);
+    free(c);
+}
+
+void sa_sp_free(struct sa_sp *c)
+{
+    if (!c || c->doomed)
+        return;
+    c->doomed = true;
+    sa_timer_cancel(c->loop, &c->resume);
+    sa_loop_fd_remove(c->loop, c->fd);
+    close(c->fd);
+    if (!c->busy)
+        destroy(c);
+}
+
+/* Reports the end; the owner frees c in it. */
+static void end(struct sa_sp *c, const struct sa_err *why)
+{
+    if (!c->doomed)
+        c->ev->end(c->arg, why);
+}
+
+static int check_header(struct sa_sp *c, struct sa_err **err)
+{
+    c->have = 0;
+    c->greeted = true;
+    if (memcmp(c->prefix, header, HEADER_SIZE) != 0)
+        return sa_err_set(err, SA_EPROTOCOL, "the other side does not speak nng's PAIR0");
+    return 0;
+}
+
+static int check_prefix(struct sa_sp *c, struct sa_err **err)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 1; i < PREFIX_SIZE; i++)
+        n = n << 8 | c->prefix[i];
+    if (c->prefix[0] != 1)
+        return sa_err_set(err, SA_EPROTOCOL, "a message of type %u", c->prefix[0]);
+    if (n > c->limits.message)
+        return sa_err_set(err, SA_ELIMIT, "a message of %llu bytes is longer than %zu",
+                          (unsigned long long)n, c->limits.message);
+    c->want = (size_t)n;
+    return 0;
+}
+
+/* Takes bytes towards the header or a prefix. 1: it is whole and good. */
+static int take_prefix(struct sa_sp *c, const uint8_t **p, size_t *n, struct sa_err **err)
+{
+    size_t size = c->greeted ? PREFIX_SIZE : HEADER_SIZE;
+    size_t more = size - c->have < *n ? size - c->have : *n;
+
+    memcpy(c->prefix + c->have, *p, more);
+    c->have += more;
+    *p += more;
+    *n -= more;
+    if (c->have < size)
+        return 0;
+    if (!c->greeted)
+        return check_header(c, err) < 0 ? -1 : 0;
+    return check_prefix(c, err) < 0 ? -1 : 1;
+}
+
+/* Delivers the messages in p[n] as far as they go. What a pause leaves over is kept in c->rest. */
+static int deliver(struct sa_sp *c, const uint8_t *p, size_t n, bool although_paused,
+                   struct sa_err **err)
+{
+    while (!c->doomed) {
+        if (c->greeted && c->have == PREFIX_SIZE && c->part.len == 0 && n >= c->want) {
+            const uint8_t *message = p;
+
+            if (c->paused && !although_paused)
+                break;
+            p += c->want;
+            n -= c->want;
+            c->have = 0;
+            c->ev->message(c->arg, message, c->want);
+        } else if (c->greeted && c->have == PREFIX_SIZE) {
+            size_t more = c->want - c->part.len < n ? c->want - c->part.len : n;
+
+            if (sa_buf_add(&c->part, p, more) < 0)
+                return sa_err_set(err, SA_EMEMORY, "no memory for a message of %zu bytes", c->want);
+            p += more;
+            n -= more;
+            if (c->part.len < c->want)
+                return 0;
+            if (c->paused && !although_paused)
+                break;
+            c->have = 0;
+            c->ev->message(c->arg, (const uint8_t *)c->part.data, c->part.len);
+            sa_buf_trim(&c->part, KEEP);
+        } else {
+            if (n == 0)
+                return 0;
+            if (take_prefix(c, &p, &n, err) < 0)
+                return -1;
+        }
+    }
+    if (!c->doomed && n > 0 && sa_buf_add(&c->rest, p, n) < 0)
+        return sa_err_set(err, SA_EMEMORY, "no memory for %zu bytes", n);
+    return 0;
+}
+
+/* What was kept during a pause comes first. */
+static int deliver_rest(struct sa_sp *c, bool although_paused, struct sa_err **err)
+{
+    struct sa_buf old = c->rest;
+    int rc;
+
+    sa_buf_init(&c->rest, 0);
+    rc = deliver(c, (const uint8_t *)(old.len ? old.data : ""), old.len, although_paused, err);
+    sa_buf_free(&old);
+    return rc;
+}
+
+static bool has_rest(const struct sa_sp *c)
+{
+    return c->rest.len > 0 || (c->have == PREFIX_SIZE && c->greeted && c->part.len == c->want);
+}
+
+/* Reads at most rounds chunks. 1: the other side has closed. */
+static int read_some(struct sa_sp *c, int rounds, bool although_paused, struct sa_err **err)
+{
+    uint8_t chunk[CHUNK];
+
+    for (int i = 0; i < rounds && !c->doomed && (!c->paused || although_paused); i++) {
+        ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return 0;
+        if (n < 0)
+            return errno == ECONNRESET ? 1 : sa_err_sys(err, errno, "receive");
+        if (n == 0)
+            return 1;
+        if (deliver(c, chunk, (size_t)n, although_paused, err) < 0)
+            return -1;
+        if ((size_t)n < sizeof chunk)
+            return 0;
+    }
+    return 0;
+}
+
+/* All reading passes here: callbacks may free c, which is then done at the end. */
+static void work(struct sa_sp *c, int rounds, bool although_paused)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    int rc = 0;
+
+    if (c->busy || c->doomed)
+        return;
+    c->busy = true;
+    if (has_rest(c) && (!c->paused || although_paused))
+        rc = deliver_rest(c, although_paused, &err);
+    if (rc == 0 && !has_rest(c))
+        rc = read_some(c, rounds, although_paused, &err);
+    if (rc != 0)
+        end(c, err);
+    c->busy = false;
+    if (c->doomed)
+        destroy(c);
+}
+
+/* Sends what is queued. -1: broken. */
+static int flush(struct sa_sp *c, struct sa_err **err)
+{
+    while (c->out_done < c->out.len) {
+        ssize_t n = send(c->fd, c->out.data + c->out_done, c->out.len - c->out_done, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n < 0)
+            return sa_err_sys(err, errno, "send");
+        c->out_done += (size_t)n;
+    }
+    if (c->out_done == c->out.len) {
+        sa_buf_trim(&c->out, KEEP);
+        c->out_done = 0;
+    } else if (c->out_done > c->out.len / 2) {
+        sa_buf_drop(&c->out, c->out_done);
+        c->out_done = 0;
+    }
+    return watch(c, err);
+}
+
+static void on_fd(void *arg, int fd, uint32_t events)
+{
+    struct sa_sp *c = arg;
+
+    (void)fd;
+    if (events & EPOLLOUT) {
+        SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+        if (flush(c, &err) < 0) {
+            /* What it has sent before it went may still be read. */
+            sa_buf_reset(&c->out);
+            c->out_done = 0;
+            watch(c, NULL);
+            work(c, ROUNDS * 64, false);
+            return;
+        }
+    }
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        work(c, ROUNDS, false);
+}
+
+static int watch(struct sa_sp *c, struct sa_err **err)
+{
+    uint32_t events =
+        (c->paused ? 0 : (uint32_t)EPOLLIN) | (c->out_done < c->out.len ? (uint32_t)EPOLLOUT : 0);
+
+    if (events == c->watched)
+        return 0;
+    c->watched = events;
+    if (events == 0) { /* a closed socket would wake the loop up again and again */
+        sa_loop_fd_remove(c->loop, c->fd);
+        return 0;
+    }
+    return sa_loop_fd(c->loop, c->fd, events, on_fd, c, err);
+}
+
+struct sa_sp *sa_sp_new(struct sa_loop *l, int fd, const struct sa_sp_limits *limits,
+                        const struct sa_sp_events *ev, void *arg, struct sa_err **err)
+{
+    struct sa_sp *c = calloc(1, sizeof *c);
+    int flags = fcntl(fd, F_GETFL);
+
+    if (!c || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        free(c);
+        close(fd);
+        sa_err_set(err, SA_EMEMORY, "no memory for a connection");
+        return NULL;
+    }
+    c->loop = l;
+    c->fd = fd;
+    c->limits = *limits;
+    c->ev = ev;
+    c->arg = arg;
+    c->watched = EPOLLIN;
+    sa_buf_init(&c->part, limits->message);
+    sa_buf_init(&c->rest, 0);
+    sa_buf_init(&c->out, 0);
+    if (sa_loop_fd(l, fd, EPOLLIN, on_fd, c, err) == 0 &&
+        sa_buf_add(&c->out, header, sizeof header) == 0) {
+        flush(c, NULL); /* a broken connection is found by reading */
+        return c;
+    }
+    sa_sp_free(c);
+    sa_err_set(err, SA_EMEMORY, "no memory for a connection");
+    return NULL;
+}
+
+int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *body,
+               size_t body_len, struct sa_err **err)
+{
+    uint64_t n = (uint64_t)head_len + body_len;
+    uint8_t prefix[PREFIX_SIZE] = {1};
+    bool idle = c->out.len == 0;
+
+    if (c->doomed)
+        return 0;
+    for (size_t i = 0; i < 8; i++)
+        prefix[1 + i] = (uint8_t)(n >> (56 - 8 * i));
+    if (c->out.len - c->out_done + PREFIX_SIZE + n > c->limits.queue)
+        return sa_err_set(err, SA_ELIMIT, "%zu bytes wait already", c->out.len - c->out_done);
+    if (sa_buf_reserve(&c->out, PREFIX_SIZE + (size_t)n) < 0)
+        return sa_err_set(err, SA_EMEMORY, "no memory for a message of %llu bytes",
+                          (unsigned long long)n);
+    sa_buf_add(&c->out, prefix, sizeof prefix);
+    if (head_len > 0)
+        sa_buf_add(&c->out, head, head_len);
+    if (body_len > 0)
+        sa_buf_add(&c->out, body, body_len);
+    if (idle && flush(c, NULL) < 0) {
+        /* The connection is broken: reading finds its end. */
+        sa_buf_reset(&c->out);
+        c->out_done = 0;
+    }
+    return 0;
+}
+
+static void on_resume(void *arg)
+{
+    work(arg, ROUNDS, false);
+}
+
+void sa_sp_pause(struct sa_sp *c, bool paused)
+{
+    if (c->paused == paused || c->doomed)
+        return;
+    c->paused = paused;
+    if (watch(c, NULL) < 0 || (!paused && sa_timer_set(c->loop, &c->resume, 0, on_resume, c) < 0))
+        c->paused = paused; /* no memory: the next event or pause tries again */
+}
+
+void sa_sp_drain(struct sa_sp *c)
+{
+    work(c, ROUNDS * 64, true);
+}
