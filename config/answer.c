@@ -160,7 +160,7 @@ static void get_files(struct cursor *c, struct sa_config_answer *a)
 
 static void get_problems(struct cursor *c, struct sa_problems *problems)
 {
-    size_t n = get_length(c, 5 * 4);
+    size_t n = get_length(c, sizeof(uint32_t) * 5);
     problems->v = calloc(n + 1, sizeof *problems->v);
     c->failed |= problems->v == NULL;
     for (size_t i = 0; i < n && !c->failed; i++) {

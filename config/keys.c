@@ -22,7 +22,7 @@
 /* A key of Clouddriver's own accounts, which this agent has no use for. */
 #define CLOUDDRIVERS(name, why)                                                                    \
     {                                                                                              \
-        .path = ACC name, IGNORED, .help = why                                                     \
+        .path = ACC name, IGNORED, .help = (why)                                                     \
     }
 #define CD_POLLING    "It tunes how Clouddriver polls a cluster; here changes are streamed."
 #define CD_ITSELF     "It is for Clouddriver itself; set it there."

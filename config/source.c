@@ -82,7 +82,7 @@ static int add_file(struct sa_sources *s, char *path, enum sa_source_role role, 
     else if ((bigger = reallocarray(s->v, s->n + 1, sizeof *bigger)) == NULL)
         sa_err_set(err, SA_EMEMORY, "no memory for the list of files");
     if (bigger == NULL) {
-        free(src.path);
+        free(path);
         free(src.bytes);
         free(src.failure);
         return -1;
@@ -138,11 +138,12 @@ static int add_directory(struct sa_sources *s, const char *dir, enum sa_source_r
         return add_unlisted(s, dir, errno, role, err);
     int r = 0;
     for (int i = 0; i < n; i++) {
-        char *path = NULL;
-        if (r == 0 && asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
-            path = NULL;
-        if (r == 0)
+        if (r == 0) {
+            char *path = NULL;
+            if (asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
+                path = NULL;
             r = add_file(s, path, role, err);
+        }
         free(names[i]);
     }
     free(names);

@@ -168,9 +168,12 @@ static int parse_choice(const struct sa_key *k, const char *text, size_t *out, s
     char what[128] = "one of ";
     size_t used = strlen(what);
     for (const char *s = k->choices; *s != '\0' && used + 3 < sizeof what; s++) {
-        what[used++] = *s == '|' ? ',' : *s;
-        if (*s == '|')
+        if (*s == '|') {
+            what[used++] = ',';
             what[used++] = ' ';
+        } else {
+            what[used++] = *s;
+        }
     }
     what[used] = '\0';
     return expected(k, what, text, err);
@@ -226,7 +229,7 @@ static int parse_choice_into(const struct sa_key *k, const char *text, void *fie
 
 int sa_value_parse(const struct sa_key *k, const char *text, void *field, struct sa_err **err)
 {
-    double v;
+    double v = 0;
     switch (k->type) {
     case SA_KEY_BOOL:
         return parse_bool(k, text, field, err);

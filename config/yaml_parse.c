@@ -314,6 +314,8 @@ static void drop_merge_keys(struct sa_yaml *y)
 static int on_close(struct builder *b)
 {
     struct open_node *top = &b->stack[b->depth - 1];
+    if (top->node == NULL)
+        return sa_err_set(b->err, SA_EINTERNAL, "an end without a beginning");
     if (top->node->kind == SA_YAML_MAP &&
         (close_map(b, top->node) != 0 || apply_merge_key(b, top->node) != 0))
         return -1;

@@ -39,7 +39,7 @@ static int child_of(struct sa_check_paths *p, const char *dir, const char *name,
 
 static int add_directory(struct sa_check_paths *p, const char *dir, struct sa_err **err)
 {
-    const char *main_file, *drop_ins, *accounts;
+    const char *main_file = NULL, *drop_ins = NULL, *accounts = NULL;
     int m = child_of(p, dir, "scale-agent.yml", &main_file, err);
     int d = m < 0 ? -1 : child_of(p, dir, "scale-agent.d", &drop_ins, err);
     int a = d < 0 ? -1 : child_of(p, dir, "accounts.d", &accounts, err);

@@ -293,6 +293,9 @@ START_TEST(the_reader_answers_from_its_own_process)
     struct sa_config_answer a;
     struct sa_buf out;
     char credential[128], missing[128];
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload != NULL && strstr(preload, "vgpreload") != NULL)
+        return; /* valgrind does system calls of its own, which the sandbox ends the process for */
     load_full(&f, &s);
     sa_settings_free(&s);
     fixture_write(&f, "cred", "secret bytes");
