@@ -35,9 +35,9 @@ struct sa_account {
     char *name;
     char *kubeconfig_file; /* NULL: none */
     char *context;         /* NULL: the kubeconfig's current-context */
-    bool service_account, insecure, metrics, no_proxy, allow_exec;
+    bool service_account, insecure, no_proxy, allow_exec;
     bool only_namespaced_resources, only_spinnaker_managed;
-    struct sa_strings kinds, omit_kinds, namespaces, omit_namespaces, o_auth_scopes;
+    struct sa_strings kinds, omit_kinds, namespaces, omit_namespaces;
     struct sa_crd_setting *crds;
     size_t n_crds;
     struct sa_permission *permissions;

@@ -154,8 +154,13 @@ static int add_all(struct sa_sources *s, const char *const *paths, bool director
                    enum sa_source_role role, struct sa_err **err)
 {
     for (; paths != NULL && *paths != NULL; paths++) {
-        int r = directories ? add_directory(s, *paths, role, err)
-                            : add_file(s, strdup(*paths), role, err);
+        int r;
+        if (directories) {
+            r = add_directory(s, *paths, role, err);
+        } else {
+            char *path = strdup(*paths);
+            r = add_file(s, path, role, err);
+        }
         if (r != 0)
             return -1;
     }
