@@ -46,6 +46,9 @@ class Library:
     def pids(self):
         return [self.process.pid]
 
+    def by_role(self):
+        return {self.name: self.pids()}
+
     def latency(self, reset=False):
         return None
 

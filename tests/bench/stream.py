@@ -31,6 +31,7 @@ class Result:
     cpu_us: float          # an event
     p50_ms: float | None
     p99_ms: float | None
+    parts: dict            # microseconds an event, by role of the process
 
     @property
     def sync_rate(self):
@@ -63,16 +64,23 @@ def measure(agent, sim, directory, load, rate, seconds):
         sim.post("/resume")
         time.sleep(max(3, seconds / 4))
         agent.latency(reset=True)
-        events, cpu, t = agent.events(), procs.cpu_seconds(agent.pids()), time.monotonic()
+        events, cpu, t = agent.events(), used(agent), time.monotonic()
         time.sleep(seconds)
-        cpu, events, t = procs.cpu_seconds(agent.pids()) - cpu, agent.events() - events, time.monotonic() - t
+        parts = {role: spent - cpu[role] for role, spent in used(agent).items()}
+        events, t = agent.events() - events, time.monotonic() - t
         latency = agent.latency() or (None, None)
         steady = procs.pss_kb(agent.pids())
         sim.post("/pause")
         return Result(agent.name, load, clusters, sync_s, start_s, peak / 1024 / clusters, steady / 1024 / clusters,
-                      events / t, cpu * 1e6 / max(events, 1), *latency)
+                      events / t, sum(parts.values()) * 1e6 / max(events, 1), *latency,
+                      {role: spent * 1e6 / max(events, 1) for role, spent in parts.items()})
     finally:
         agent.stop()
+
+
+def used(agent):
+    """Processor seconds so far, by role."""
+    return {role: procs.cpu_seconds(pids) for role, pids in agent.by_role().items()}
 
 
 def median(results):
@@ -112,6 +120,8 @@ def cells(r):
 
 def show(r):
     print("  " + "  ".join(f"{h}: {c}" for h, c in zip(HEAD, cells(r)) if c != "-"), flush=True)
+    if len(r.parts) > 1:
+        print("    of which " + ", ".join(f"{role} {us:.0f} us" for role, us in r.parts.items()), flush=True)
 
 
 def table(results, markdown):

@@ -21,7 +21,9 @@ class Chaos:
         self.short = short
         self.counts = collections.Counter()
         self.ends = collections.Counter()  # how processes ended, by the supervisor's own words
-        self.ours = 0  # children that were killed from here in this life
+        self.point = None  # of this life
+        self.ours = 0      # children that were killed from here in it
+        self.logged = 0    # where its log begins
         self.slow = collections.deque(["api server restart", "api server kill"])
 
     @property
@@ -99,69 +101,55 @@ class Chaos:
     # ---- lives ----
 
     def run(self, target):
+        """Until so many were killed, and everything happened at least once."""
         quick = [self.kill_worker] * 5 + [self.kill_uplink] * 3 + [self.kill_peer] * 2 + [
             self.stop_worker, self.drop_network, self.refuse_network, self.stall_network]
         once = [self.kill_worker, self.kill_uplink, self.kill_peer, self.stop_worker, self.drop_network,
                 self.refuse_network, self.stall_network, self.restart_api_server, self.restart_api_server]
         lives = 0
-        pending = list(self.points)
-        self.random.shuffle(pending)
-        while self.kills < target or once or pending:
-            if lives > 40 and not (once or self.kills < target):
-                break  # a point that is never passed: problems() says so
+        while self.kills < target or once or self._not_yet():
+            if lives > 3 * len(self.points) + 5 and self.kills >= target:
+                break  # some point is never passed; problems() names it
             self._end_life(orderly=lives % 2 == 0)
-            if not pending and self.points:
-                pending = [p for p in self.points if not self.counts[f"kill at {p}"]] or list(self.points)
-            point = pending.pop() if pending else None
-            self._begin_life(point)
+            self._begin_life(self.random.choice(self._not_yet() or self.points))
             lives += 1
             for _ in range(3 if self.short else 6):
                 time.sleep(self.random.uniform(0.1, 1.2))
-                (once.pop() if once and lives > 1 else self.random.choice(quick))()
-            if not self.short and lives % 8 == 0:
+                (once.pop() if once else self.random.choice(quick))()
+            if lives % 8 == 0 and not self.short:
                 self.restart_api_server()
-            self._observe(point)
-            if self.kills >= target and not once and all(self.counts[f"kill at {p}"] for p in self.points):
-                break
-            print(f"  life {lives}: {self.kills} kills, {point or 'no point'}", flush=True)
+            print(f"  life {lives}: {self.kills} kills, point {self.point}", flush=True)
         self._end_life(orderly=True)
         self._begin_life(None)
+
+    def _not_yet(self):
+        return [p for p in self.points if not self.counts[f"kill at {p}"]]
 
     def _begin_life(self, point):
         agent = self.soak.agent
         agent.env.pop(KILL_AT, None)
         if point:
             agent.env[KILL_AT] = f"{point}:{self.random.choice((1, 1, 2, 5))}"
+        self.point, self.ours, self.logged = point, 0, agent.log_size()
         agent.start()
-        self.ours = 0
         procs.wait_for("the control socket", agent.states, 20)
 
     def _end_life(self, orderly):
+        """Stops the agent, which may be where a point is passed, and counts how its processes ended."""
         agent = self.soak.agent
-        if agent.process is None:
-            return
         if orderly:
-            point = agent.env.get(KILL_AT, "").split(":")[0]
-            before = agent.log_size()
             agent.stop()
-            if point and agent.killed_since(before):  # it died at the point as it was to stop
-                self.counts[f"kill at {point}"] += agent.killed_since(before)
         else:
             agent.kill()
             self.counts["kill supervisor"] += 1
-
-    def _observe(self, point):
-        """Counts the deaths at the point: those by a signal that were not ours."""
-        ended = collections.Counter()
-        status = self.soak.agent.status()
-        for one in [status["agent"]["uplink"], *status["accounts"]]:
-            ended.update(one["ends"])
-        if point:
-            self.counts[f"kill at {point}"] += max(0, ended["signal"] - self.ours)
-        elif ended["signal"] > self.ours:
-            self.ends["signal that nobody sent"] += ended["signal"] - self.ours
-        del ended["signal"], ended["stopped"]
-        self.ends.update(ended)
+        ends = agent.ends(self.logged)
+        others = max(0, ends.pop("signal", 0) - self.ours)
+        if self.point:
+            self.counts[f"kill at {self.point}"] += others
+        elif others:
+            self.ends["a signal that nobody sent"] += others
+        ends.pop("stopped", None)
+        self.ends.update(ends)
 
     # ---- afterwards ----
 

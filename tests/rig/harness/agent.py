@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent under test: one scale-agentd and its processes."""
+import collections
 import json
 import os
 import pathlib
@@ -47,7 +48,7 @@ class Agent:
             "sink": sink,
             "server": {"port": 0},
             "restart": {"baseMs": 100, "maxMs": 2000, "intensity": 100000},
-            "logging": {"level": os.environ.get("SA_LOG", "info")},
+            "logging": {"level": os.environ.get("SA_LOG", "info"), "format": "json"},
         }
         if os.geteuid() == 0:
             settings["user"] = "nobody"
@@ -106,6 +107,24 @@ class Agent:
             role = words[1] if len(words) > 1 and words[0] == "scale-agent:" else "other"
             roles.setdefault(role, []).append(pid)
         return roles
+
+    def log_size(self):
+        log = self.dir / "agent.log"
+        return log.stat().st_size if log.exists() else 0
+
+    def ends(self, since=0):
+        """How children ended since the log had that size: {reason: times}, by the supervisor's words."""
+        reasons = collections.Counter()
+        with open(self.dir / "agent.log", "rb") as log:
+            log.seek(since)
+            for line in log:
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue  # something else writes to standard error
+                if "reason" in record and "child" in record:
+                    reasons[record["reason"]] += 1
+        return reasons
 
     # ---- what it says of itself ----
 
