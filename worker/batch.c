@@ -167,6 +167,7 @@ void sa_batch_discard(struct sa_worker *w)
     sa_timer_cancel(w->loop, &w->batch.timer);
     sa_buf_trim(&w->batch.entries, BATCH_BYTES);
     w->batch.n = 0;
+    w->batch.at_turn_end = false;
     struct sa_scope *s = w->large.there ? sa_scope_by_id(w, w->large.scope) : NULL;
     if (s)
         sa_intake_dirty(s, w->large.o.namespace, w->large.o.name);
@@ -190,6 +191,8 @@ void sa_batch_flush(struct sa_worker *w)
         return;
     }
     b->n = 0;
+    b->at_turn_end = false;
+    b->flushed_ns = sa_mono_ns();
     sa_buf_trim(&b->entries, 2 * BATCH_BYTES);
     sent_deltas(w, n, b->oldest_ns);
 }
@@ -197,6 +200,19 @@ void sa_batch_flush(struct sa_worker *w)
 static void flush_timer(void *arg)
 {
     sa_batch_flush(arg);
+}
+
+/* An event that comes alone leaves at the end of the turn, with whatever the same wake-up brought.
+ * Only those that follow a message closely wait, until flush_ms after it: so a quiet account pays
+ * for no timer, and a busy one sends a hundred messages a second at most. */
+static void wait_for_others(struct sa_worker *w)
+{
+    struct sa_batch *b = &w->batch;
+    uint64_t now = sa_mono_ns();
+    uint64_t wait = (uint64_t)(w->account.flush_ms > 0 ? w->account.flush_ms : 0) * SA_NS_PER_MS;
+    b->at_turn_end = now - b->flushed_ns >= wait;
+    if (!b->at_turn_end)
+        sa_timer_set(w->loop, &b->timer, b->flushed_ns + wait - now, flush_timer, w);
 }
 
 static bool start_large(struct sa_scope *s, const struct sa_object *o, const struct sa_buf *json)
@@ -251,8 +267,7 @@ bool sa_batch_add(struct sa_scope *s, const struct sa_object *o, const struct sa
         b->first = w->sequence;
         b->oldest_ns = w->read_ns;
         b->oldest_us = w->read_us;
-        uint64_t wait = (uint64_t)(w->account.flush_ms > 0 ? w->account.flush_ms : 0);
-        sa_timer_set(w->loop, &b->timer, wait * SA_NS_PER_MS, flush_timer, w);
+        wait_for_others(w);
     }
     w->sequence++;
     s->known.untouched = false;

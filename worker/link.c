@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define INBOX_MAX  64u   /* messages; the uplink waits while it is full */
-#define OUTBOX_MAX 4096u /* messages */
+#define INBOX_MAX  64u    /* messages; the uplink waits while it is full */
+#define OUTBOX_MAX 65536u /* messages; their bytes are bounded by who sends them */
 #define DIAL_MS    100
 #define NEVER_MS   3600000
 #define REDIAL_NS  (50 * SA_NS_PER_MS)
@@ -36,8 +36,8 @@ struct sa_link {
     bool connected;       /* HELLO was queued */
     unsigned lost_before; /* pipes that had come and gone when this connection began */
     nng_aio *send, *recv;
-    nng_msg **out; /* ring of OUTBOX_MAX, made when first needed */
-    size_t out_head, out_n, out_bytes;
+    nng_msg **out; /* ring of out_cap */
+    size_t out_cap, out_head, out_n, out_bytes;
     bool sending;
 
     /* shared with nng's threads */
@@ -104,29 +104,50 @@ static void receive(struct sa_link *k)
         nng_recv_aio(k->sock, k->recv);
 }
 
+/* A message that nng can take at once costs one wake-up of its threads less than an asynchronous
+ * one, whose completion would have to come back here. */
 static void send_next(struct sa_link *k)
 {
-    if (k->sending || !k->connected || k->out_n == 0)
-        return;
-    nng_msg *m = k->out[k->out_head];
-    k->out_head = (k->out_head + 1) % OUTBOX_MAX;
-    k->out_n--;
-    k->out_bytes -= nng_msg_len(m);
-    k->sending = true;
-    nng_aio_set_msg(k->send, m);
-    nng_send_aio(k->sock, k->send);
+    while (!k->sending && k->connected && k->out_n > 0) {
+        nng_msg *m = k->out[k->out_head];
+        k->out_head = (k->out_head + 1) % k->out_cap;
+        k->out_n--;
+        k->out_bytes -= nng_msg_len(m);
+        if (nng_sendmsg(k->sock, m, NNG_FLAG_NONBLOCK) == 0)
+            continue;
+        k->sending = true;
+        nng_aio_set_msg(k->send, m);
+        nng_send_aio(k->sock, k->send);
+    }
+}
+
+static int grow(struct sa_link *k)
+{
+    size_t cap = k->out_cap ? 2 * k->out_cap : 64;
+    nng_msg **out = cap <= OUTBOX_MAX ? calloc(cap, sizeof(nng_msg *)) : NULL;
+    if (!out)
+        return -1;
+    for (size_t i = 0; i < k->out_n; i++)
+        out[i] = k->out[(k->out_head + i) % k->out_cap];
+    free(k->out);
+    k->out = out;
+    k->out_cap = cap;
+    k->out_head = 0;
+    return 0;
 }
 
 static int put(struct sa_link *k, const struct sa_data_header *h, const void *p, size_t n)
 {
     uint8_t head[SA_DATA_HEADER];
     nng_msg *m;
-    if (k->out_n == OUTBOX_MAX || nng_msg_alloc(&m, sizeof head + n))
+    if (k->out_n == k->out_cap && grow(k))
+        return -1;
+    if (nng_msg_alloc(&m, sizeof head + n))
         return -1;
     sa_data_put_header(head, h);
     memcpy(nng_msg_body(m), head, sizeof head);
     memcpy((char *)nng_msg_body(m) + sizeof head, p, n);
-    k->out[(k->out_head + k->out_n++) % OUTBOX_MAX] = m;
+    k->out[(k->out_head + k->out_n++) % k->out_cap] = m;
     k->out_bytes += sizeof head + n;
     return 0;
 }
@@ -143,7 +164,7 @@ static void close_socket(struct sa_link *k)
     k->open = k->connected = k->sending = false;
     for (; k->out_n; k->out_n--) {
         nng_msg_free(k->out[k->out_head]);
-        k->out_head = (k->out_head + 1) % OUTBOX_MAX;
+        k->out_head = (k->out_head + 1) % k->out_cap;
     }
     k->out_bytes = 0;
     pthread_mutex_lock(&k->lock);
@@ -283,11 +304,7 @@ struct sa_link *sa_link_new(struct sa_loop *l, const char *url, const uint8_t ke
     nng_init_set_parameter(NNG_INIT_NUM_RESOLVER_THREADS, 1);
 #endif
     struct sa_link *k = calloc(1, sizeof *k);
-    if (k)
-        k->out = calloc(OUTBOX_MAX, sizeof(nng_msg *));
-    if (!k || !k->out || strlen(url) >= sizeof k->url) {
-        if (k)
-            free(k->out);
+    if (!k || strlen(url) >= sizeof k->url) {
         free(k);
         sa_err_set(err, SA_EMEMORY, "no memory for the data channel");
         return NULL;

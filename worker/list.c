@@ -91,6 +91,7 @@ void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version
     uint64_t now = sa_mono_ns();
     sa_table_list_end(w->table, s->id);
     w->slot->lists++;
+    w->bulk = true;
     if (s->complete && s->follow != SA_FOLLOW_WATCH && s->follow != SA_FOLLOW_PAUSE)
         w->slot->relists++;
     if (s->follow == SA_FOLLOW_LIST || s->follow == SA_FOLLOW_INITIAL) {

@@ -182,6 +182,8 @@ struct sa_batch {
     uint64_t first; /* sequence of the first */
     uint64_t oldest_ns;
     int64_t oldest_us;
+    uint64_t flushed_ns; /* when the last one left */
+    bool at_turn_end;    /* leaves when the turn ends */
     struct sa_timer timer;
 };
 
@@ -266,6 +268,7 @@ struct sa_worker {
     int64_t read_us;
 
     bool pump; /* the state changed: look what it allows */
+    bool bulk;     /* objects came in numbers since memory was last given back */
     bool stopping;
     struct sa_timer tick, wake;
 };

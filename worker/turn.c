@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a worker does at the end of a turn of its loop, each second, and when it stops. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #define ROUNDS     8u /* of one turn; the rest waits for the next */
 #define TICK_NS    SA_NS_PER_S
 #define IDLE_NS    SA_NS_PER_S
-#define KEEP_BYTES (64u * 1024u)
+#define KEEP_BYTES (8u * 1024u)
 
 static void on_wake(void *arg)
 {
@@ -52,6 +53,25 @@ static void turn_end(void *arg)
     struct sa_worker *w = arg;
     if (w->pump)
         sa_worker_turn(w);
+    if (w->batch.at_turn_end)
+        sa_batch_flush(w);
+}
+
+/* Buffers that a burst has left, and after lists what the allocator keeps of them. */
+static void give_back(struct sa_worker *w)
+{
+    if (sa_lists_running(w)) {
+        w->bulk = true;
+        return;
+    }
+    if (w->batch.n)
+        return;
+    sa_buf_trim(&w->scratch, KEEP_BYTES);
+    sa_buf_trim(&w->message, KEEP_BYTES);
+    sa_buf_trim(&w->batch.entries, KEEP_BYTES);
+    if (w->bulk)
+        malloc_trim(0);
+    w->bulk = false;
 }
 
 void sa_worker_tick(struct sa_worker *w)
@@ -73,8 +93,7 @@ void sa_worker_tick(struct sa_worker *w)
             sa_frame_idle(s->watch.frame);
         sa_checkpoint_step(s, false);
     }
-    if (w->scratch.cap > KEEP_BYTES)
-        sa_buf_trim(&w->scratch, KEEP_BYTES);
+    give_back(w);
     w->pump = true; /* nothing that was overlooked waits longer than this */
     sa_worker_report(w);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/worker.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,13 +34,6 @@ struct process {
     struct sa_timer stop;
     uint64_t stop_ns; /* when it began */
 };
-
-int sa_worker_prepare(struct sa_err **err)
-{
-    CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
-    return rc == CURLE_OK ? 0
-                          : sa_err_set(err, SA_EINTERNAL, "libcurl: %s", curl_easy_strerror(rc));
-}
 
 /* ---- what the worker's state calls ---- */
 
