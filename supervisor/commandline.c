@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/commandline.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -254,11 +256,27 @@ static void free_arguments(char **copy)
     free(copy);
 }
 
+/* The stock files need not exist; one that was named must. */
+static bool named_files_exist(const struct command *cmd)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < cmd->main_files.n; i++) {
+        if (access(cmd->main_files.v[i], R_OK) == 0)
+            continue;
+        fprintf(stderr, "%s: error: cannot be read: %s\n", cmd->main_files.v[i], strerror(errno));
+        all = false;
+    }
+    return all;
+}
+
 static int perform(const struct command *cmd, const struct sa_child_mains *mains)
 {
     struct sa_log_options log = {.journald = getenv("JOURNAL_STREAM") != NULL};
 
     sa_hash_init();
+    if ((cmd->action == CHECK || cmd->action == RUN) && !named_files_exist(cmd))
+        return cmd->action == CHECK ? 1 : SA_EXIT_CONFIG;
     if (cmd->action == CHECK)
         return check(cmd);
     if (cmd->action != RUN)

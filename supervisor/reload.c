@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "supervisor/control.h"
 #include "supervisor/notify.h"
+#include "supervisor/places.h"
 #include "supervisor/root.h"
 #include "supervisor/watch.h"
 
@@ -35,6 +36,7 @@ struct sa_reload {
     size_t n_extra;
     struct sa_timer timeout, rescan, refresh;
 
+    uint64_t places; /* that were there when a configuration was valid */
     bool valid;
     struct sa_problems problems;
     int64_t loaded_us;
@@ -202,7 +204,7 @@ static void log_problems(const struct sa_problems *p)
 }
 
 /* A reader that did not answer is a problem of its own. */
-static void add_problem(struct sa_config_answer *a, const char *text)
+static void add_problem(struct sa_config_answer *a, const char *file, const char *text)
 {
     struct sa_problem *p = calloc(1, sizeof(*p));
 
@@ -210,7 +212,7 @@ static void add_problem(struct sa_config_answer *a, const char *text)
     memset(a, 0, sizeof(*a));
     if (!p)
         return;
-    p->file = strdup("config reader");
+    p->file = strdup(file);
     p->text = strdup(text);
     if (!p->file || !p->text) {
         free(p->file);
@@ -230,10 +232,23 @@ static void parse_answer(struct sa_reload *r, struct sa_config_answer *a)
     memset(a, 0, sizeof(*a));
     if (WIFSIGNALED(r->wait_status) || r->answer.failed) {
         sa_exit_text(r->wait_status, -1, text, sizeof(text));
-        add_problem(a, r->answer.failed ? "its answer is larger than 64 MB" : text);
+        add_problem(a, "config reader",
+                    r->answer.failed ? "its answer is larger than 64 MB" : text);
     } else if (sa_config_answer_parse(r->answer.data, r->answer.len, a, &err) < 0) {
-        add_problem(a, sa_err_msg(err));
+        add_problem(a, "config reader", sa_err_msg(err));
     }
+}
+
+/* A place that vanished makes the answer invalid; see places.h. */
+static void check_places(struct sa_reload *r, struct sa_config_answer *a)
+{
+    uint64_t now = sa_places_present(r->sup->opt->paths);
+    const char *lost = sa_places_lost(r->sup->opt->paths, r->places, now);
+
+    if (a->valid && lost)
+        add_problem(a, lost, "is gone; what it configured stays as it was until it is there again");
+    else if (a->valid)
+        r->places = now;
 }
 
 static void keep_problems(struct sa_reload *r, struct sa_config_answer *a, bool log)
@@ -287,6 +302,7 @@ static void finish(void *arg)
 
     sa_timer_cancel(r->sup->loop, &r->timeout);
     parse_answer(r, &a);
+    check_places(r, &a);
     sa_buf_trim(&r->answer, 0);
     result.valid = r->valid = a.valid;
     news = !same_problems(&r->problems, &a.problems);

@@ -136,8 +136,10 @@ static void put_service(struct sa_jsonw *j, const char *key, const struct sa_pro
     const char *state;
 
     read_slot(p, &s);
-    state = p->state == SA_PROC_RUNNING ? sa_state_name((enum sa_state)s.state)
-                                        : sa_proc_state_name(p->state);
+    /* Past STARTING, what it says of itself, if it says anything. */
+    state = sa_proc_state_name(p->state);
+    if (p->state == SA_PROC_RUNNING && s.state != SA_STATE_STARTING)
+        state = sa_state_name((enum sa_state)s.state);
     sa_jsonw_open(j, key, '{');
     sa_jsonw_text(j, "state", state);
     put_process(j, p, &s);

@@ -130,13 +130,39 @@ class Reload(unittest.TestCase):
         self.assert_only_restarted("ok-1")
 
     def test_the_directory_deleted_and_made_again(self):
+        """A directory that is gone is a volume not mounted, not an order to remove every account."""
         shutil.rmtree(self.d.accounts_dir)
-        for name in self.pids:
-            eventually(lambda: self.d.account(name) is None, SOON)
-        self.d.accounts_dir.mkdir()
-        time.sleep(1.5)
-        self.d.write_account("ok-9")
-        eventually(lambda: self.d.account("ok-9"), SOON)
+
+        def lost():
+            config = self.d.status()["agent"]["config"]
+            return [p for p in config["problems"] if "is gone" in p["text"]]
+        problem = eventually(lost, SOON)[0]
+        self.assertEqual(problem["file"], str(self.d.accounts_dir))
+        new = self.d.etc / "new"
+        new.mkdir()
+        for name in ("ok-1", "ok-2", "ok-4"):
+            (new / f"{name}.yml").write_text(self.d.account_text(name))
+        new.rename(self.d.accounts_dir)
+        eventually(lambda: self.d.account("ok-4"), SOON)
+        self.assertIsNone(self.d.account("ok-3"))
+        del self.pids["ok-3"]
+        self.assert_untouched(0.2)
+        time.sleep(0.8)
+        self.d.write_account("ok-5")
+        eventually(lambda: self.d.account("ok-5"), SOON)
+
+    def test_an_empty_directory_removes_its_accounts(self):
+        for path in self.d.accounts_dir.iterdir():
+            path.unlink()
+        eventually(lambda: self.d.status()["accounts"] == [], SOON)
+
+    def test_a_main_file_that_is_gone_changes_nothing(self):
+        self.d.main.rename(self.d.main.with_suffix(".away"))
+        eventually(lambda: not self.d.status()["agent"]["config"]["valid"], SOON)
+        self.assert_untouched(0.5)
+        self.d.main.with_suffix(".away").rename(self.d.main)
+        eventually(lambda: self.d.status()["agent"]["config"]["valid"], SOON)
+        self.assert_untouched(0.2)
 
     # Credentials
     def test_a_changed_kubeconfig_restarts_its_account_alone(self):
