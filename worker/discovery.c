@@ -225,7 +225,12 @@ static void groups_read(struct sa_discovery *d, const struct sa_response *r)
         sa_err_free(&err);
         return;
     }
-    if (d->step == CORE) {
+    if (d->step == GROUPS && d->found.n + d->more.n == 0) {
+        /* An answer that takes everything away is no answer. */
+        sa_err_set(&err, SA_EPROTOCOL, "the server names no resource at all");
+        failed(d, path, r, err);
+        sa_err_free(&err);
+    } else if (d->step == CORE) {
         d->step = GROUPS;
         start(d, &(struct sa_request_options){.path = "/apis", .accept = SA_DISCOVERY_ACCEPT});
     } else {

@@ -211,7 +211,8 @@ struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownSc
     if (!sa_resources_unknown(&w->resources, name->group) ||
         !sa_kinds_would_want(&w->account, name->group, name->resource, k->kind, k->namespaced))
         return NULL;
-    if (*name->namespace_ && !sa_names_has(ns, name->namespace_))
+    bool apart = k->namespaced && ns->n > 0 && ns->n <= NAMESPACES_APART;
+    if (*name->namespace_ ? !sa_names_has(ns, name->namespace_) : apart)
         return NULL;
     struct sa_resource r = {
         .group = name->group,

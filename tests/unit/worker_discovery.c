@@ -181,6 +181,22 @@ START_TEST(older_server)
 }
 END_TEST
 
+START_TEST(a_server_that_names_nothing_takes_nothing_away)
+{
+    static const char nothing[] = "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[]}";
+    struct fake *f = fake_new();
+    fake_start(f);
+    ck_assert_uint_eq(f->w.n_scopes, 1);
+    f->w.rediscover_ns = 1;
+    sa_worker_tick(&f->w);
+    fake_answer(f, fake_request(f, "/api"), 200, nothing);
+    fake_answer(f, fake_request(f, "/apis"), 200, nothing);
+    ck_assert_uint_eq(f->w.n_scopes, 1);
+    ck_assert_uint_lt(f->w.rediscover_ns, sa_mono_ns() + 10 * SA_NS_PER_S);
+    fake_free(f);
+}
+END_TEST
+
 TCase *worker_discovery_cases(void)
 {
     TCase *t = tcase_create("discovery");
@@ -191,5 +207,6 @@ TCase *worker_discovery_cases(void)
     tcase_add_test(t, wrong_types_are_passed_over);
     tcase_add_test(t, definitions_tell_custom_resources);
     tcase_add_test(t, older_server);
+    tcase_add_test(t, a_server_that_names_nothing_takes_nothing_away);
     return t;
 }
