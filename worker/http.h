@@ -73,8 +73,9 @@ void sa_http_cancel(struct sa_http *h, struct sa_request *r); /* no callback fol
 const char *sa_http_server(const struct sa_http *h);                /* host:port */
 const uint8_t *sa_http_certificate_sha256(const struct sa_http *h); /* 32 bytes or NULL */
 
-/* Closes every connection; the requests under way end with an error. After a change of credential
- * or on SA_CTL_RECONNECT. */
+/* Closes every connection; the requests under way end with an error, but a GET that has received
+ * nothing yet is repeated on a new one (as whenever a connection breaks; no other method is). After
+ * a change of credential or on SA_CTL_RECONNECT. */
 void sa_http_reconnect(struct sa_http *h);
 
 struct sa_http_counters {

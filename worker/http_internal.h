@@ -38,6 +38,7 @@ struct sa_request {
     enum sa_request_state state;
     bool cancelled;  /* while libcurl was on the stack: to be removed when it has returned */
     bool retried;    /* 401 once */
+    bool issued;     /* written to a connection once */
     uint64_t number; /* in the order of starts */
     struct sa_request_options opt;
     char *method, *path, *body;       /* copies, in one piece of memory with the request */

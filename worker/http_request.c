@@ -214,6 +214,21 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
     return n;
 }
 
+/* libcurl repeats by itself what a connection broke under before a byte came back. That is right
+ * for what only reads; anything else may have been done already. */
+static int on_issue(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    struct sa_request *r = arg;
+    bool again = r->issued;
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    r->issued = true;
+    if (!again || strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
+        return CURL_PREREQFUNC_OK;
+    (void)refuse(r, SA_ENETWORK,
+                 "the connection broke before an answer; whether it was done is not known");
+    return CURL_PREREQFUNC_ABORT;
+}
+
 /* Time */
 
 static uint64_t due_in(const struct sa_request *r)
@@ -323,6 +338,8 @@ static int set_request(struct sa_request *r)
     curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_issue);
+    curl_easy_setopt(c, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(c, CURLOPT_PRIVATE, r);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->error_text);
     if (r->body != NULL) {
@@ -422,6 +439,7 @@ static bool try_again(struct sa_request *r)
         return false;
     sa_http_stop_running(h, r);
     r->retried = true;
+    r->issued = false; /* a 401 was not done */
     r->status = 0;
     r->header_bytes = r->header_count = 0;
     r->date_s = 0;

@@ -106,8 +106,16 @@ START_TEST(test_many_headers)
     client_start("https", "tls", "", "");
     ck_assert_int_eq(get("/headers?n=100")->status, 200);
     expect_error(get("/headers?n=400"), SA_ELIMIT, "more than 256");
-    expect_error(get("/headers?n=100&size=1000"), SA_ELIMIT, "64 KB");
     /* The connection is still good for others. */
+    ck_assert_int_eq(get("/version")->status, 200);
+    ck_assert_uint_eq(sa_http_counters(the.http).connections, 1);
+}
+END_TEST
+
+START_TEST(test_long_headers)
+{
+    client_start("https", "h1", "", "");
+    expect_error(get("/headers?n=100&size=1000"), SA_ELIMIT, "64 KB");
     ck_assert_int_eq(get("/version")->status, 200);
 }
 END_TEST
@@ -329,16 +337,19 @@ START_TEST(test_reconnect)
     struct answer a, b, c;
     client_start("https", ports[_i], "", "");
     ask(&a, &(struct sa_request_options){.path = "/stream", .on_data = on_bytes});
-    ask(&b, &(struct sa_request_options){.path = "/hang"});
+    /* What may have been done is not done twice. */
+    ask(&b,
+        &(struct sa_request_options){.path = "/hang", .method = "POST", .body = "", .body_n = 0});
     ck_assert_int_eq(get("/version")->status, 200);
     uint64_t before = sa_http_counters(the.http).connections;
     sa_http_reconnect(the.http);
     ask(&c, &(struct sa_request_options){.path = "/version"});
     turn_until_done(4);
     expect_error(&a, SA_ENETWORK, "/stream");
-    expect_error(&b, SA_ENETWORK, "/hang");
+    expect_error(&b, SA_ENETWORK, "POST 127.0.0.1");
     ck_assert_int_eq(c.status, 200);
-    ck_assert_uint_eq(sa_http_counters(the.http).connections, before + 1);
+    /* libcurl makes one for the POST before it is told not to repeat it. */
+    ck_assert_uint_le(sa_http_counters(the.http).connections, before + 2);
 }
 END_TEST
 
@@ -483,6 +494,7 @@ TCase *worker_http_faults(void)
     tcase_add_loop_test(t, test_cut, 0, 2);
     tcase_add_test(t, test_raw);
     tcase_add_test(t, test_many_headers);
+    tcase_add_test(t, test_long_headers);
     tcase_add_test(t, test_long_bodies);
     tcase_add_loop_test(t, test_statuses, 0, (int)(sizeof(statuses) / sizeof(statuses[0])));
     tcase_add_test(t, test_retry_after_date);
