@@ -251,8 +251,9 @@ static size_t decode(const char **p, char out[4])
     }
     if (s[1] != 'u') {
         const char *found = strchr(from, s[1]);
+        const char *c = found != NULL ? &to[found - from] : &s[1];
         *p = s + 2;
-        out[0] = found != NULL ? to[found - from] : s[1];
+        out[0] = *c;
         return 1;
     }
     uint32_t u = (uint32_t)hex4(s + 2);

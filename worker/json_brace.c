@@ -33,14 +33,28 @@ static inline struct masks look(const char *p)
     return m;
 }
 #else
+/* A bit for each of the eight bytes of v, the first the lowest, that is c. */
+static inline uint64_t equal8(uint64_t v, char c)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), low7 = ones * 0x7f;
+    uint64_t t = v ^ (ones * (unsigned char)c);
+    uint64_t zero = ~(((t & low7) + low7) | t | low7) >> 7; /* 1 in the bytes of t that are 0 */
+    return zero * UINT64_C(0x0102040810204080) >> 56;
+}
+
 static inline struct masks look(const char *p)
 {
     struct masks m = {0};
-    for (unsigned i = 0; i < BLOCK; i++) {
-        m.quote |= (uint64_t)(p[i] == '"') << i;
-        m.backslash |= (uint64_t)(p[i] == '\\') << i;
-        m.open |= (uint64_t)(p[i] == '{') << i;
-        m.close |= (uint64_t)(p[i] == '}') << i;
+    for (unsigned i = 0; i < BLOCK; i += 8) {
+        uint64_t v;
+        memcpy(&v, p + i, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        v = __builtin_bswap64(v);
+#endif
+        m.quote |= equal8(v, '"') << i;
+        m.backslash |= equal8(v, '\\') << i;
+        m.open |= equal8(v, '{') << i;
+        m.close |= equal8(v, '}') << i;
     }
     return m;
 }

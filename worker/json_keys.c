@@ -89,11 +89,12 @@ static bool same(const struct sa_json_key *a, const struct sa_json_key *b)
 static int grow(struct sa_json_keys *k)
 {
     size_t cap = k->cap * 2;
-    struct sa_json_key *v = realloc(k->v == k->few ? NULL : k->v, cap * sizeof(*v));
+    bool first = k->v == k->few;
+    struct sa_json_key *v = first ? calloc(cap, sizeof(*v)) : realloc(k->v, cap * sizeof(*v));
     if (v == NULL) {
         return -1;
     }
-    if (k->v == k->few) {
+    if (first) {
         memcpy(v, k->few, sizeof(k->few));
     }
     k->v = v;

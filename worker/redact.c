@@ -148,7 +148,7 @@ static struct sa_redact_node *compile(struct compiler *c, const bool *here, size
 static int follow(struct compiler *c, const bool *here, size_t depth, const struct step *take,
                   struct sa_redact_node **out)
 {
-    bool *next = calloc(c->n, sizeof(*next));
+    bool *next = calloc(c->n + 1, sizeof(*next));
     bool some = false;
     if (next == NULL) {
         return sa_err_set(c->err, SA_EMEMORY, "redact: no memory");

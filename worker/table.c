@@ -36,22 +36,27 @@ void sa_table_free(struct sa_table *t)
     }
 }
 
+static size_t append(uint8_t *text, size_t at, const void *p, size_t n)
+{
+    memcpy(text + at, p, n);
+    return at + n;
+}
+
 struct sa_hash128 sa_table_key(uint32_t scope, const char *namespace, const char *name)
 {
-    char text[sizeof(scope) + 64 + 254];
+    uint8_t text[sizeof(scope) + 64 + 254];
     size_t namespace_n = strlen(namespace) + 1, name_n = strlen(name);
-    size_t n = sizeof(scope);
-    memcpy(text, &scope, n);
+    size_t n = append(text, 0, &scope, sizeof(scope));
     if (namespace_n + name_n <= sizeof(text) - n) {
-        memcpy(text + n, namespace, namespace_n);
-        memcpy(text + n + namespace_n, name, name_n);
-        return sa_hash128(text, n + namespace_n + name_n);
+        n = append(text, n, namespace, namespace_n); /* and its NUL, which parts the two */
+        n = append(text, n, name, name_n);
+        return sa_hash128(text, n);
     }
     /* Longer than names are; two hashes can't be taken for a name, which has no NUL in front. */
     struct sa_hash128 parts[] = {
         {0, 0}, sa_hash128(namespace, namespace_n), sa_hash128(name, name_n)};
-    memcpy(text + n, parts, sizeof(parts));
-    return sa_hash128(text, n + sizeof(parts));
+    n = append(text, n, parts, sizeof(parts));
+    return sa_hash128(text, n);
 }
 
 /* The scope's record; NULL for lack of memory. */

@@ -99,17 +99,26 @@ static void spread(struct sa_slots *s)
     }
 }
 
-static int grow_to(struct sa_slots *s, size_t total)
+/* Makes the array that large. */
+static int reallocate(struct sa_slots *s, size_t total)
 {
-    if (total > SIZE_MAX / sizeof(*s->v)) {
+    if (total == 0 || total > SIZE_MAX / sizeof(*s->v)) {
         return -1;
     }
     struct sa_entry *v = realloc(s->v, total * sizeof(*v));
     if (v == NULL) {
         return -1;
     }
-    memset(v + s->total, 0, (total - s->total) * sizeof(*v));
     s->v = v;
+    return 0;
+}
+
+static int grow_to(struct sa_slots *s, size_t total)
+{
+    if (reallocate(s, total) != 0) {
+        return -1;
+    }
+    memset(s->v + s->total, 0, (total - s->total) * sizeof(*s->v));
     s->total = total;
     return 0;
 }
@@ -129,8 +138,7 @@ static int resize(struct sa_slots *s, size_t homes)
     s->homes = homes;
     spread(s);
     if (smaller) {
-        struct sa_entry *v = realloc(s->v, total * sizeof(*v));
-        s->v = v != NULL ? v : s->v;
+        (void)reallocate(s, total); /* if not, it stays as large as it was */
     }
     return 0;
 }

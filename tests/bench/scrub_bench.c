@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a worker spends on the bytes of one event, a pod: in nanoseconds an object, best of several
- * rounds. `scrub_bench FILE` takes the object from FILE. cJSON stands beside it as the measure: parse,
- * cut, print, digest.
+ * rounds. `scrub_bench FILE` takes the object from FILE. cJSON stands beside it as the measure:
+ * parse, cut, print, digest.
  */
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -146,6 +146,7 @@ int main(int argc, char **argv)
     in.object = malloc(MAX_FILE);
     if (f == NULL || in.object == NULL) {
         fprintf(stderr, "usage: scrub_bench FILE (an object as JSON)\n");
+        free(in.object);
         return 2;
     }
     in.n = fread(in.object, 1, MAX_FILE, f);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/worker_bytes_oracle.h"
+#include "tests/unit/worker_bytes_oracle.h"
 #include "worker/json.h"
 #include "worker/scrub.h"
 

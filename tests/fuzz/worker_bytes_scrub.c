@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "unit/worker_bytes_oracle.h"
+#include "tests/unit/worker_bytes_oracle.h"
 #include "worker/scrub.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,6 +2,7 @@
 /* Cutting streams: whatever the pieces, the same objects. */
 #include "worker_bytes_test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,16 +226,13 @@ START_TEST(a_backslash_at_the_end_of_each_piece)
     /* Runs of backslashes across the blocks and the tails of the brace scanner. */
     for (size_t run = 0; run < 9; run++) {
         for (size_t pad = 50; pad < 72; pad++) {
-            char text[200] = "{\"";
-            size_t n = 2;
-            memset(text + n, 'x', pad);
-            n += pad;
+            char text[200];
+            size_t n = (size_t)snprintf(text, sizeof(text), "{\"%*s", (int)pad, "");
             for (size_t i = 0; i < run; i++) {
-                memcpy(text + n, i % 2 ? "\\\"" : "\\\\", 2);
-                n += 2;
+                text[n++] = '\\';
+                text[n++] = i % 2 ? '"' : '\\';
             }
-            memcpy(text + n, "}\":{}}", 6);
-            n += 6;
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "}\":{}}");
             for (size_t cut = 1; cut < n; cut++) {
                 struct sa_json_brace b = {0};
                 ck_assert_uint_eq(sa_json_brace(&b, text, cut), 0);

@@ -383,8 +383,10 @@ START_TEST(long_escaped_names_are_compared_whole)
     const char *earlier;
     char plain[400], escaped[405];
     memset(plain, 'n', sizeof(plain));
-    memcpy(escaped, "\\u006e", 6);
-    memset(escaped + 6, 'n', sizeof(escaped) - 6);
+    memset(escaped, 'n', sizeof(escaped));
+    for (int i = 0; i < 6; i++) {
+        escaped[i] = "\\u006e"[i];
+    }
     sa_json_keys_init(&k);
     sa_json_keys_open(&k, &f);
     ck_assert_int_eq(add(&k, &f, plain, sizeof(plain), false, &earlier), 0);

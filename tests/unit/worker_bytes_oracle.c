@@ -49,7 +49,7 @@ static bool same(const cJSON *a, const cJSON *b)
         return strcmp(a->valuestring, b->valuestring) == 0;
     }
     if (cJSON_IsNumber(a)) {
-        return memcmp(&a->valuedouble, &b->valuedouble, sizeof(double)) == 0;
+        return !(a->valuedouble < b->valuedouble) && !(a->valuedouble > b->valuedouble);
     }
     if (cJSON_GetArraySize(a) != cJSON_GetArraySize(b)) {
         return false;

@@ -87,6 +87,8 @@ START_TEST(nothing_secret_is_left)
     struct sa_object o;
     struct sa_err *err = NULL;
     sa_buf_init(&out, 0);
+    ck_assert_int_eq(sa_buf_reserve(&out, strlen(cases[_i].json) + 200), 0);
+    memset(out.data, 0, out.cap);
     int r = sa_scrub(cases[_i].json, strlen(cases[_i].json), cases[_i].opt, &out, &o, &err);
     ck_assert_msg(r == 0, "%s: %s", cases[_i].json, sa_err_msg(err));
     ck_assert_msg(strstr(out.data, ORACLE_SECRET) == NULL, "%s", out.data);

@@ -382,7 +382,7 @@ START_TEST(memory_follows_the_objects)
         ck_assert_int_eq(put(name, i, 1, 1), SA_PUT_NEW);
         most = sa_table_memory(t);
         if (i >= 1000) {
-            ck_assert_uint_le(most, (i + 1) * 48 * 2); /* never twice what is needed */
+            ck_assert_uint_le(most, ((size_t)i + 1) * 48 * 2); /* never twice what is needed */
         }
     }
     for (uint32_t i = 0; i < 20000; i++) {
