@@ -19,7 +19,7 @@
 #include "ipc/control.h"
 #include "ipc/slot.h"
 
-#define STATUS_MAX (64u * 1024u * 1024u)
+#define STATUS_MAX ((size_t)64 << 20)
 #define ANSWER_NS  (5 * SA_NS_PER_S)
 #define BEAT_NS    (SA_NS_PER_S / 2)
 

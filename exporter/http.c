@@ -15,7 +15,7 @@
 #define CONNECTIONS    64u
 #define TIMEOUT_S      15u
 #define CONNECTION_MEM (32u * 1024u)
-#define BODY_MAX       (256u * 1024u * 1024u)
+#define BODY_MAX       ((size_t)256 << 20)
 
 enum page { PAGE_METRICS, PAGE_HEALTH, PAGE_READY };
 

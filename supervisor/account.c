@@ -70,15 +70,18 @@ struct sa_acct *sa_acct_find(struct sa_supervisor *sup, const char *name)
  */
 static int free_index(const struct sa_supervisor *sup, uint32_t *out)
 {
-    SA_CLEANUP(sa_freep) bool *used = calloc(sup->n_accounts + 1, sizeof(*used));
+    bool *used = calloc(sup->n_accounts + 1, sizeof(*used));
+    uint32_t i = 0;
 
     if (!used)
         return -1;
-    for (size_t i = 0; i < sup->n_accounts; i++)
-        if (sup->accounts[i]->index <= sup->n_accounts)
-            used[sup->accounts[i]->index] = true;
-    for (*out = 0; used[*out];)
-        ++*out;
+    for (size_t k = 0; k < sup->n_accounts; k++)
+        if (sup->accounts[k]->index <= sup->n_accounts)
+            used[sup->accounts[k]->index] = true;
+    while (used[i])
+        i++;
+    free(used);
+    *out = i;
     return 0;
 }
 

@@ -45,6 +45,8 @@ static void on_change(void *arg, enum sa_change change, struct sa_account_ref *w
     struct applying *ap = arg;
     struct sa_acct *a = was ? sa_acct_find(ap->sup, was->name) : NULL;
 
+    if (!a && change != SA_CHANGE_ADDED)
+        return;
     switch (change) {
     case SA_CHANGE_ADDED:
         if (ap->sup->configured)

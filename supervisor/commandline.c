@@ -16,7 +16,7 @@
 #include "supervisor/supervisor.h"
 
 #define PATHS_MAX 32u
-#define TEXT_MAX  (64u * 1024u * 1024u)
+#define TEXT_MAX  ((size_t)64 << 20)
 
 enum action { RUN, CHECK, PRINT_CONFIG, PRINT_SCHEMA, PRINT_KEYS, USAGE };
 

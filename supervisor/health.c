@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,24 +21,32 @@
 #define FROZEN_NS       (3 * SA_NS_PER_S)
 #define AFTER_FROZEN_NS (5 * SA_NS_PER_S)
 
+/* Fields of /proc/PID/stat by their numbers in proc(5). */
+enum { UTIME = 14, STIME = 15, THREADS = 20, VSIZE = 23, RSS = 24, N_FIELDS = 25 };
+
 int sa_usage_parse(const char *stat, struct sa_proc_usage *u)
 {
-    /* The name in parentheses may hold anything; the numbers follow its last one. */
+    /* The name in parentheses may hold anything; a letter, the state, and then numbers follow its
+     * last one. */
     const char *p = strrchr(stat, ')');
-    uint64_t utime, stime, threads, vsize;
-    int64_t rss_pages;
     long hz = sysconf(_SC_CLK_TCK), page = sysconf(_SC_PAGESIZE);
+    uint64_t v[N_FIELDS] = {0};
 
-    if (!p || hz <= 0 || page <= 0 ||
-        sscanf(p + 1,
-               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-               " %*d %*d %*d %*d %" SCNu64 " %*d %*u %" SCNu64 " %" SCNd64,
-               &utime, &stime, &threads, &vsize, &rss_pages) != 5)
+    if (!p || strlen(p) < 4 || hz <= 0 || page <= 0)
         return -1;
-    u->cpu_us = (utime + stime) * (UINT64_C(1000000) / (uint64_t)hz);
-    u->threads = threads;
-    u->virtual_size = vsize;
-    u->rss = rss_pages > 0 ? (uint64_t)rss_pages * (uint64_t)page : 0;
+    p += 3;
+    for (int i = 4; i < N_FIELDS; i++) {
+        char *end;
+
+        v[i] = strtoull(p, &end, 10);
+        if (end == p)
+            return -1;
+        p = end;
+    }
+    u->cpu_us = (v[UTIME] + v[STIME]) * (UINT64_C(1000000) / (uint64_t)hz);
+    u->threads = v[THREADS];
+    u->virtual_size = v[VSIZE];
+    u->rss = v[RSS] * (uint64_t)page;
     if (u->rss > u->peak)
         u->peak = u->rss;
     return 0;

@@ -60,34 +60,41 @@ struct record_text {
     char msg[LOG_TEXT];
     char key[LOG_FIELDS][64];
     char value[LOG_FIELDS][LOG_VALUE];
+    struct sa_field fields[LOG_FIELDS];
 };
+
+static int read_record(struct sa_rd *rd, struct record_text *t, struct sa_record *rec)
+{
+    uint8_t level = sa_rd_u8(rd);
+
+    take_text(rd, t->msg, sizeof(t->msg));
+    rec->n_fields = sa_rd_u32(rd);
+    if (rec->n_fields > LOG_FIELDS || level > SA_TRACE)
+        return -1;
+    for (size_t i = 0; i < rec->n_fields; i++) {
+        take_text(rd, t->key[i], sizeof(t->key[i]));
+        take_text(rd, t->value[i], sizeof(t->value[i]));
+        t->fields[i] = (struct sa_field){t->key[i], t->value[i]};
+    }
+    rec->level = (enum sa_level)level;
+    rec->msg = t->msg;
+    rec->fields = t->fields;
+    return sa_rd_done(rd) ? 0 : -1;
+}
 
 static int on_log(struct sa_proc *p, struct sa_rd *rd)
 {
-    SA_CLEANUP(sa_freep) struct record_text *t = malloc(sizeof(*t));
-    struct sa_field fields[LOG_FIELDS];
     struct sa_record rec = {.role = sa_role_name(p->role), .account = p->account};
-    uint8_t level = sa_rd_u8(rd);
+    struct record_text *t = malloc(sizeof(*t));
+    int rc;
 
     if (!t)
         return 0;
-    take_text(rd, t->msg, sizeof(t->msg));
-    rec.n_fields = sa_rd_u32(rd);
-    if (rec.n_fields > LOG_FIELDS || level > SA_TRACE)
-        return -1;
-    for (size_t i = 0; i < rec.n_fields; i++) {
-        take_text(rd, t->key[i], sizeof(t->key[i]));
-        take_text(rd, t->value[i], sizeof(t->value[i]));
-        fields[i] = (struct sa_field){t->key[i], t->value[i]};
-    }
-    if (!sa_rd_done(rd))
-        return -1;
-    rec.level = (enum sa_level)level;
-    rec.msg = t->msg;
-    rec.fields = fields;
-    if (rec.level <= sa_log_get_level() && may_log(p))
+    rc = read_record(rd, t, &rec);
+    if (rc == 0 && rec.level <= sa_log_get_level() && may_log(p))
         sa_log_write(&rec);
-    return 0;
+    free(t);
+    return rc;
 }
 
 static int on_fatal(struct sa_proc *p, struct sa_rd *rd)

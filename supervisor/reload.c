@@ -18,7 +18,7 @@
 #include "supervisor/root.h"
 #include "supervisor/watch.h"
 
-#define ANSWER_MAX     (64u * 1024u * 1024u)
+#define ANSWER_MAX     ((size_t)64 << 20)
 #define TIMEOUT_NS     (30 * SA_NS_PER_S)
 #define REFRESH_NS     (500 * SA_NS_PER_MS)
 #define BLIND_RESCAN_S 10

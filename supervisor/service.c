@@ -9,7 +9,7 @@
 #include "supervisor/status.h"
 
 #define GRACE_NS   (4 * SA_NS_PER_S)
-#define PART_BYTES (128u * 1024u)
+#define PART_BYTES ((size_t)128 << 10)
 
 bool sa_service_exporter_wanted(const struct sa_settings *s)
 {

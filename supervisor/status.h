@@ -9,7 +9,7 @@
 #include "supervisor/account.h"
 #include "supervisor/jsonw.h"
 
-#define SA_STATUS_MAX (64u * 1024u * 1024u)
+#define SA_STATUS_MAX ((size_t)64 << 20)
 
 struct sa_supervisor;
 
