@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,6 +35,7 @@ struct signal_watch {
 struct sa_loop {
     int epoll_fd, signal_fd;
     bool stopped;
+    uint64_t rest_ns;      /* to sleep before the next turn */
     struct watch *watches; /* by descriptor */
     size_t n_watches;
     struct sa_timer **heap; /* binary heap by due_ns */
@@ -274,9 +276,26 @@ void sa_loop_on_turn_end(struct sa_loop *l, sa_timer_cb *cb, void *arg)
     l->turn_end_arg = arg;
 }
 
+void sa_loop_rest(struct sa_loop *l, uint64_t ns)
+{
+    l->rest_ns = ns;
+}
+
+/* A signal may end it early, which is no matter. */
+static void rest(struct sa_loop *l)
+{
+    struct timespec t = {.tv_sec = (time_t)(l->rest_ns / SA_NS_PER_S),
+                         .tv_nsec = (long)(l->rest_ns % SA_NS_PER_S)};
+    l->rest_ns = 0;
+    nanosleep(&t, NULL);
+}
+
 int sa_loop_turn(struct sa_loop *l, int timeout_ms, struct sa_err **err)
 {
     struct epoll_event events[EVENTS_A_TURN];
+    if (l->rest_ns > 0 && !l->stopped) {
+        rest(l);
+    }
     int n = epoll_wait(l->epoll_fd, events, EVENTS_A_TURN, wait_ms(l, timeout_ms));
     if (n < 0) {
         if (errno != EINTR) {

@@ -44,6 +44,11 @@ bool sa_timer_armed(const struct sa_timer *t);
 /* Called at the end of every turn that dispatched something: the place to flush batches. */
 void sa_loop_on_turn_end(struct sa_loop *l, sa_timer_cb *cb, void *arg);
 
+/* Lets the loop sleep for so long before its next turn, so that more comes in between and is
+ * handled together: being woken costs more than most of what one is woken for. Everything waits,
+ * timers and signals too: for a few milliseconds, where there is steady load. */
+void sa_loop_rest(struct sa_loop *l, uint64_t ns);
+
 /* Signals by signalfd; blocks sig in the calling thread. One callback a signal. */
 typedef void sa_signal_cb(void *arg, int sig);
 int sa_loop_signal(struct sa_loop *l, int sig, sa_signal_cb *cb, void *arg, struct sa_err **err);

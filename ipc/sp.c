@@ -251,6 +251,8 @@ static void on_fd(void *arg, int fd, uint32_t events)
             work(c, ROUNDS * 64, false);
             return;
         }
+        if (c->out.len == 0 && c->ev->drained)
+            c->ev->drained(c->arg);
     }
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         work(c, ROUNDS, false);
@@ -329,6 +331,11 @@ int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *b
         c->out_done = 0;
     }
     return 0;
+}
+
+size_t sa_sp_queued(const struct sa_sp *c)
+{
+    return c->out.len - c->out_done;
 }
 
 static void on_resume(void *arg)

@@ -29,6 +29,9 @@ struct sa_sp_events {
     /* The other side has closed, or broke the rules (*why then says how; it is borrowed). Called
      * once, never after sa_sp_free(), and the callee frees the connection. */
     void (*end)(void *arg, const struct sa_err *why);
+    /* What the socket did not take at once has been sent, all of it; the connection may not be
+     * freed in it. NULL is allowed. */
+    void (*drained)(void *arg);
 };
 
 struct sa_sp_limits {
@@ -47,6 +50,8 @@ void sa_sp_free(struct sa_sp *c);
  * when the queue is full, and the message is not sent; other failures come by end(). */
 int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *body,
                size_t body_len, struct sa_err **err);
+/* Bytes that the socket has not taken yet. */
+size_t sa_sp_queued(const struct sa_sp *c);
 /* While paused no message is delivered and nothing is read. */
 void sa_sp_pause(struct sa_sp *c, bool paused);
 /* Reads and delivers what the socket holds now, paused or not. */

@@ -153,7 +153,7 @@ static void on_message(void *arg, const uint8_t *p, size_t n)
         unbind(k);
 }
 
-static const struct sa_sp_events sp_events = {on_message, on_end};
+static const struct sa_sp_events sp_events = {.message = on_message, .end = on_end};
 
 static void on_timer(void *arg);
 

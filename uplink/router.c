@@ -9,6 +9,9 @@
 #include "uplink/intake.h"
 #include "uplink/relay.h"
 
+/* Where messages come closer than twice this, they are let gather for so long. */
+#define GATHER (5 * SA_NS_PER_MS)
+
 struct account {
     struct account *next;
     struct sa_router *r;
@@ -32,6 +35,8 @@ struct sa_router {
     uint32_t n_handles;         /* handles given so far */
     struct sa_timer list_timer; /* tells the sink of a changed list once for each turn */
     bool complete, up, stopping;
+    bool received;        /* messages of workers, in this turn of the loop */
+    uint64_t received_ns; /* the end of the last turn with some */
     sa_router_forgery *forgery;
     void *arg;
 };
@@ -123,6 +128,7 @@ static int on_message(void *arg, void *account, const struct sa_data_header *h, 
     struct sa_router *r = arg;
     struct account *a = account;
 
+    r->received = true;
     if (!r->up)
         return 0; /* sent before the worker heard of it: it is dirty there */
     if (r->slot) {
@@ -150,6 +156,21 @@ static void on_forgery(void *arg, void *account, uint32_t pid)
     r->forgery(r->arg, a->index, pid);
 }
 
+/* Workers by the hundred, each with a message now and then: one wake-up for what some milliseconds
+ * bring, and one write to the sink, cost a fraction of one for each. */
+static void turn_end(void *arg)
+{
+    struct sa_router *r = arg;
+    uint64_t now, before = r->received_ns;
+
+    if (!r->received)
+        return;
+    r->received = false;
+    r->received_ns = now = sa_mono_ns();
+    if (now - before < 2 * GATHER)
+        sa_loop_rest(r->loop, GATHER);
+}
+
 struct sa_router *sa_router_new(const struct sa_sink_ops *ops, const struct sa_sink_setup *setup,
                                 const char *runtime_dir, sa_router_forgery *forgery, void *arg,
                                 struct sa_err **err)
@@ -168,6 +189,7 @@ struct sa_router *sa_router_new(const struct sa_sink_ops *ops, const struct sa_s
     r->sink_events = (struct sa_sink_events){on_up, on_down, on_pressure, on_reply};
     r->intake_events = (struct sa_intake_events){
         .bound = on_bound, .gone = on_gone, .message = on_message, .forgery = on_forgery};
+    sa_loop_on_turn_end(r->loop, turn_end, r);
     r->intake = sa_intake_new(r->loop, runtime_dir, &r->intake_events, r, err);
     if (r->intake && ops->open(setup, &r->sink_events, r, &r->sink, err) == 0)
         return r;
@@ -199,6 +221,7 @@ void sa_router_free(struct sa_router *r, unsigned ms)
         free_account(r, a);
     }
     sa_intake_free(r->intake);
+    sa_loop_on_turn_end(r->loop, NULL, NULL);
     free(r->by_handle);
     free(r);
 }

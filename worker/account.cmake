@@ -7,14 +7,4 @@ sa_module(sa_worker
     session.c welcome.c batch.c compare.c snapshot.c resolve.c checkpoint.c
     turn.c report.c link.c worker.c prepare.c
   LINK sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
-       PkgConfig::CURL PkgConfig::OPENSSL nng::nng Threads::Threads)
-
-# Only newer versions of nng can be told how many threads to start.
-include(CheckSymbolExists)
-set(CMAKE_REQUIRED_LIBRARIES nng::nng)
-check_symbol_exists(nng_init_set_parameter "nng/nng.h;nng/supplemental/util/platform.h"
-  SA_NNG_INIT_PARAMETERS)
-unset(CMAKE_REQUIRED_LIBRARIES)
-if(SA_NNG_INIT_PARAMETERS)
-  target_compile_definitions(sa_worker PRIVATE SA_NNG_INIT_PARAMETERS)
-endif()
+       PkgConfig::CURL PkgConfig::OPENSSL)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker's end of the data channel (ipc/data.h): one nng PAIR0 socket that dials the uplink's.
- * nng calls back in threads of its own; everything they say is queued and told in the loop's
- * thread.
+ * The worker's end of the data channel (ipc/data.h): a PAIR0 connection that dials the uplink's.
  */
 #ifndef SA_WORKER_LINK_H
 #define SA_WORKER_LINK_H
@@ -24,7 +22,7 @@ struct sa_link_events {
     void *arg;
 };
 
-/* Starts nng's threads and dials url, again and again, until sa_link_free(). key is 32 bytes,
+/* Dials url, again and again, until sa_link_free(). key is 32 bytes,
  * copied, and is the first message of each connection. */
 struct sa_link *sa_link_new(struct sa_loop *l, const char *url, const uint8_t key[32],
                             const struct sa_link_events *ev, struct sa_err **err);
@@ -33,6 +31,6 @@ void sa_link_free(struct sa_link *k);
 /* Queues an AccountMessage (copied). Dropped while there is no connection: the session is down
  * then. */
 void sa_link_send(struct sa_link *k, uint32_t events, uint64_t oldest_ns, const void *p, size_t n);
-size_t sa_link_queued(const struct sa_link *k); /* bytes not yet taken by nng */
+size_t sa_link_queued(const struct sa_link *k); /* bytes the socket has not taken yet */
 
 #endif

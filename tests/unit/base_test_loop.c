@@ -272,6 +272,35 @@ START_TEST(turn_end_follows_what_was_dispatched)
 }
 END_TEST
 
+/* What comes during a rest waits for its end and is dispatched in one turn; the rest is for one
+ * turn only. */
+START_TEST(rest_lets_events_gather)
+{
+    struct numbered n = {.number = 1};
+    uint32_t events = 0;
+    int fd[2];
+    ck_assert_int_eq(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+    ck_assert_int_eq(sa_loop_fd(loop, fd[0], EPOLLIN, count_fd, &events, NULL), 0);
+    ck_assert_int_eq(sa_timer_set(loop, &n.t, 5 * MS, note, &n), 0);
+    ck_assert_int_eq(write(fd[1], "x", 1), 1);
+    sa_loop_rest(loop, 20 * MS);
+    uint64_t began = sa_mono_ns();
+    ck_assert_int_eq(sa_loop_turn(loop, -1, NULL), 0);
+    ck_assert_uint_ge(sa_mono_ns() - began, 20 * MS);
+    ck_assert_uint_eq(events, EPOLLIN);
+    ck_assert_int_eq(calls, 2); /* the timer came due during the rest */
+    sa_loop_rest(loop, 10000 * MS);
+    sa_loop_rest(loop, 0);
+    began = sa_mono_ns();
+    ck_assert_int_eq(sa_loop_turn(loop, 10000, NULL), 0);
+    ck_assert_int_eq(calls, 3);
+    ck_assert_uint_lt(sa_mono_ns() - began, 5000 * MS);
+    sa_loop_fd_remove(loop, fd[0]);
+    close(fd[0]);
+    close(fd[1]);
+}
+END_TEST
+
 static void on_signal(void *arg, int sig)
 {
     ck_assert_ptr_eq(arg, &calls);
@@ -351,6 +380,7 @@ TCase *base_test_loop(void)
     tcase_add_test(t, descriptor_closed_without_removal_can_be_watched_again);
     tcase_add_test(t, what_is_watched_can_be_changed);
     tcase_add_test(t, turn_end_follows_what_was_dispatched);
+    tcase_add_test(t, rest_lets_events_gather);
     tcase_add_test(t, signals_arrive_in_the_loop);
     tcase_add_test(t, wake_ups_come_from_other_threads);
     tcase_add_test(t, stop_before_run_ends_it);

@@ -402,7 +402,7 @@ static void on_plain_end(void *arg, const struct sa_err *why)
     c->sp = NULL;
 }
 
-static const struct sa_sp_events plain_events = {on_plain_message, on_plain_end};
+static const struct sa_sp_events plain_events = {.message = on_plain_message, .end = on_plain_end};
 
 static int plain_socket(uint32_t index)
 {
