@@ -44,7 +44,7 @@ static void judge(const char *json, size_t n, const struct event *e)
     cJSON *tree = cJSON_ParseWithLength(json, n);
     const cJSON *type = cJSON_IsObject(tree) ? last(tree, "type") : NULL;
     const cJSON *object = cJSON_IsObject(tree) ? last(tree, "object") : NULL;
-    if (!cJSON_IsString(type) || !cJSON_IsObject(object) ||
+    if (type == NULL || !cJSON_IsString(type) || !cJSON_IsObject(object) ||
         strcmp(type->valuestring, names[e->type]) != 0) {
         abort();
     }
