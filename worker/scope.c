@@ -239,8 +239,10 @@ uint64_t sa_scope_failed(struct sa_scope *s, const struct sa_response *r, struct
         sa_slot_error(w->slot, "%s %s: %s", doing, title, sa_err_msg(r->error));
     else
         sa_slot_error(w->slot, "%s %s: HTTP %d %.100s", doing, title, r->status, st.message);
-    if (!s->failing || b->failures % 16 == 0)
-        sa_log(SA_WARN, "%s; next try in %.1f s", w->slot->last_error, (double)wait / 1e9);
+    /* When the server goes away every scope fails at once: one of them says so. */
+    bool news = (!s->failing || b->failures % 16 == 0) && sa_log_every(10, &w->warned);
+    sa_log(news ? SA_WARN : SA_DEBUG, "%s; next try in %.1f s", w->slot->last_error,
+           (double)wait / 1e9);
     s->failing = true;
     if (r->status == 403) {
         forbidden(s, title);

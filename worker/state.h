@@ -268,8 +268,9 @@ struct sa_worker {
     int64_t read_us;
 
     bool pump; /* the state changed: look what it allows */
-    bool bulk;     /* objects came in numbers since memory was last given back */
+    bool bulk; /* objects came in numbers since memory was last given back */
     bool stopping;
+    unsigned long long warned; /* for sa_log_every() */
     struct sa_timer tick, wake;
 };
 
