@@ -79,6 +79,11 @@ static int set_fd(CURL *easy, curl_socket_t fd, int what, void *arg, void *unuse
     (void)unused;
     if (what == CURL_POLL_REMOVE) {
         sa_loop_fd_remove(c->loop, fd);
+        /* While the upload pauses libcurl watches the socket for the answer alone. That it does so
+         * no more means that the answer has ended, and that it would wait for the upload for ever.
+         */
+        if (c->paused)
+            sa_call_finish(c);
         return 0;
     }
     return sa_loop_fd(c->loop, fd, events, on_fd, c, NULL);
@@ -160,6 +165,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
         }
         if (!end || *end != '\0' || c->grpc_status < 0)
             c->grpc_status = 2; /* UNKNOWN, for what can't be read */
+        /* The call is over; libcurl would go on waiting for the rest of the upload. */
+        sa_call_finish(c);
     } else if ((v = header_value(p, size * n, "grpc-message", &len)) != NULL) {
         sa_grpc_decode_message(v, len, c->grpc_message, sizeof c->grpc_message);
     } else if ((v = header_value(p, size * n, "content-type", &len)) != NULL) {
@@ -224,6 +231,9 @@ static void curl_error(const struct sa_call *c, struct sa_err **err)
     enum sa_code code = SA_ENETWORK;
 
     switch (c->result) {
+    case CURLE_GOT_NOTHING:
+        text = "no answer came: does a gRPC server listen there?";
+        break;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
@@ -383,7 +393,8 @@ static int set_transfer(struct sa_call *c, const struct sa_call_options *o)
                    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
                    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, version) != CURLE_OK ||
                    curl_easy_setopt(e, CURLOPT_POST, 1L) != CURLE_OK ||
-                   curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1) != CURLE_OK ||
+                   curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+                                    o->empty ? (curl_off_t)0 : (curl_off_t)-1) != CURLE_OK ||
                    curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER) != CURLE_OK ||
                    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) != CURLE_OK ||
                    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) != CURLE_OK ||
@@ -432,6 +443,7 @@ struct sa_call *sa_call_new(struct sa_loop *l, const struct sa_call_options *o,
     c->grpc_status = -1;
     sa_grpc_frames_init(&c->frames);
     c->easy = curl_easy_init();
+    c->finishing = o->empty;
     if (c->easy && set_headers(c, o) == 0 && set_target(c, o) == 0 && set_tls(c, o) == 0 &&
         set_transfer(c, o) == 0 && set_multi(c) == 0)
         return c;
@@ -500,6 +512,11 @@ void sa_call_finish(struct sa_call *c)
 {
     c->finishing = true;
     kick(c);
+}
+
+bool sa_call_lost_answer(const struct sa_call *c)
+{
+    return c->over && c->result == CURLE_GOT_NOTHING && c->grpc_status < 0 && !c->failure;
 }
 
 uint64_t sa_call_received(const struct sa_call *c)

@@ -28,6 +28,7 @@ struct sa_call_options {
     const char *cert, *key, *ca, *key_password; /* PEM */
     size_t cert_len, key_len, ca_len;
     bool skip_verify;
+    bool empty; /* the request ends with its headers: nothing can be sent */
 };
 
 struct sa_call_events {
@@ -49,6 +50,11 @@ int sa_call_send(struct sa_call *c, uint32_t tag, const void *head, size_t head_
 size_t sa_call_queued(const struct sa_call *c); /* bytes */
 /* Ends the upload after what is queued; the other side then ends the call. */
 void sa_call_finish(struct sa_call *c);
+/* In end(): the answer came and libcurl 7.88 has dropped it, as it does when headers that end the
+ * stream and RST_STREAM arrive in one read (cf_h2_recv looks at the reset before the data). Servers
+ * send RST_STREAM when they answer before the upload has ended: a call whose upload ends at once
+ * gets the answer. */
+bool sa_call_lost_answer(const struct sa_call *c);
 /* Bytes received so far: a sign of life. */
 uint64_t sa_call_received(const struct sa_call *c);
 

@@ -19,6 +19,7 @@
 #include "proto/scale_agent.pb-c.h"
 #include "uplink/endpoint.h"
 #include "uplink/grpc_call.h"
+#include "uplink/grpc_peers.h"
 #include "uplink/grpc_wire.h"
 #include "uplink/secrets.h"
 #include "uplink/sink.h"
@@ -39,12 +40,6 @@ enum state {
     CLOSING, /* half-closed; waits for the end */
 };
 
-struct peer { /* an account, by its handle */
-    uint32_t handle;
-    char *name;
-    size_t queued; /* bytes */
-};
-
 struct grpc_sink {
     struct sa_sink base;
     struct sa_sink_setup setup;
@@ -56,8 +51,7 @@ struct grpc_sink {
     struct sa_call *call;
     struct sa_timer retry, beat;
     struct sa_backoff backoff;
-    struct peer *peers; /* sorted by handle */
-    size_t n_peers;
+    struct sa_grpc_peers peers;
     char *fetched_token; /* by the token command */
     uint64_t fetched_ns;
     uint64_t up_since, last_received, last_count; /* ns, ns, bytes */
@@ -68,6 +62,7 @@ struct grpc_sink {
     struct sa_buf out;
     char agent_id[256];
     bool listed, pressed;
+    bool probe; /* the present call is made to hear the refusal that the last one lost */
 };
 
 static void connect_now(void *arg);
@@ -75,23 +70,6 @@ static void connect_now(void *arg);
 static struct grpc_sink *self(struct sa_sink *s)
 {
     return (struct grpc_sink *)s;
-}
-
-static struct peer *find_peer(const struct grpc_sink *k, uint32_t handle)
-{
-    size_t lo = 0, hi = k->n_peers;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (k->peers[mid].handle == handle)
-            return &k->peers[mid];
-        if (k->peers[mid].handle < handle)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
 }
 
 static void press(struct grpc_sink *k, bool high)
@@ -115,15 +93,7 @@ static int send_out(struct grpc_sink *k, int built, struct sa_err **err)
 
 static int send_accounts(struct grpc_sink *k, struct sa_err **err)
 {
-    struct sa_sink_account *v = calloc(k->n_peers + 1, sizeof *v);
-    int built = -1;
-
-    for (size_t i = 0; v && i < k->n_peers; i++)
-        v[i] = (struct sa_sink_account){k->peers[i].handle, k->peers[i].name};
-    if (v)
-        built = sa_wire_accounts(v, k->n_peers, &k->out);
-    free(v);
-    return send_out(k, built, err);
+    return send_out(k, sa_wire_accounts(k->peers.v, k->peers.n, &k->out), err);
 }
 
 static void slot_disconnected(struct grpc_sink *k)
@@ -151,8 +121,7 @@ static void disconnect(struct grpc_sink *k, const struct sa_err *why)
     sa_timer_cancel(k->setup.loop, &k->broken);
     sa_call_free(k->call);
     k->call = NULL;
-    for (size_t i = 0; i < k->n_peers; i++)
-        k->peers[i].queued = 0;
+    sa_grpc_peers_idle(&k->peers);
     k->pressed = false; /* down() says it */
     if (sa_timer_set(k->setup.loop, &k->retry, wait, connect_now, k) < 0)
         sa_log(SA_FATAL, "no memory for a timer: no more attempt to connect");
@@ -230,6 +199,8 @@ static void on_beat(void *arg)
 
 static int on_hello(struct grpc_sink *k, const Scaleagent__V1__HelloAnswer *m, struct sa_err **err)
 {
+    if (k->probe)
+        return 0;
     if (k->state != HELLO)
         return sa_err_set(err, SA_EPROTOCOL, "the plugin answered Hello twice");
     if (m->protocol < SA_PROTOCOL_MIN || m->protocol > SA_PROTOCOL)
@@ -316,13 +287,13 @@ static int on_message(void *arg, const uint8_t *p, size_t n, struct sa_err **err
 static void on_left(void *arg, uint32_t tag, size_t n)
 {
     struct grpc_sink *k = arg;
-    struct peer *p = tag != 0 ? find_peer(k, tag) : NULL;
 
-    if (p)
-        p->queued -= n < p->queued ? n : p->queued;
+    sa_grpc_peers_left(&k->peers, tag, n);
     if (sa_call_queued(k->call) < LOW_WATER)
         press(k, false);
 }
+
+static void call_or_wait(struct grpc_sink *k, bool probe);
 
 static void on_end(void *arg, const struct sa_err *why)
 {
@@ -336,6 +307,12 @@ static void on_end(void *arg, const struct sa_err *why)
         k->call = NULL;
         return;
     }
+    if (k->state == HELLO && !k->probe && sa_call_lost_answer(k->call)) {
+        sa_call_free(k->call);
+        k->call = NULL;
+        call_or_wait(k, true);
+        return;
+    }
     sa_err_set(&err, why ? why->code : SA_ENETWORK, "%s",
                why ? sa_err_msg(why) : "the other side closed the stream");
     /* A refused token is not worth another try. */
@@ -346,7 +323,7 @@ static void on_end(void *arg, const struct sa_err *why)
 
 static const struct sa_call_events call_events = {on_message, on_left, on_end};
 
-static int start_call(struct grpc_sink *k, struct sa_err **err)
+static int start_call(struct grpc_sink *k, bool probe, struct sa_err **err)
 {
     const struct sa_uplink_secrets *s = k->setup.secrets;
     struct sa_wire_hello hello = {.agent_id = k->agent_id,
@@ -359,6 +336,7 @@ static int start_call(struct grpc_sink *k, struct sa_err **err)
                                 .server_name = k->c->tls_server_name,
                                 .proxy = sa_endpoint_proxy_url(k->c),
                                 .skip_verify = k->c->tls_insecure_skip_verify,
+                                .empty = probe,
                                 .token = k->fetched_token ? k->fetched_token : s->token};
 
     if (!k->c->insecure) {
@@ -374,20 +352,22 @@ static int start_call(struct grpc_sink *k, struct sa_err **err)
     if (!k->call)
         return -1;
     k->state = HELLO;
+    k->probe = probe;
     k->last_count = 0;
     k->last_received = sa_mono_ns();
     if (sa_timer_set(k->setup.loop, &k->beat, SA_NS_PER_S, on_beat, k) < 0)
         return sa_err_set(err, SA_EMEMORY, "no memory for a timer");
-    if (send_out(k, sa_wire_hello(&hello, &k->out), err) < 0)
+    if (!probe &&
+        (send_out(k, sa_wire_hello(&hello, &k->out), err) < 0 || send_accounts(k, err) < 0))
         return -1;
-    return send_accounts(k, err);
+    return 0;
 }
 
-static void call_or_wait(struct grpc_sink *k)
+static void call_or_wait(struct grpc_sink *k, bool probe)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
 
-    if (start_call(k, &err) < 0)
+    if (start_call(k, probe, &err) < 0)
         fail(k, &err);
 }
 
@@ -415,7 +395,7 @@ static void on_token(void *arg, int fd, uint32_t events)
         return;
     }
     k->fetched_ns = sa_mono_ns();
-    call_or_wait(k);
+    call_or_wait(k, false);
 }
 
 static bool token_is_fresh(const struct grpc_sink *k)
@@ -430,7 +410,7 @@ static void connect_now(void *arg)
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
 
     if (!k->setup.token || k->setup.token->fd <= 0 || token_is_fresh(k)) {
-        call_or_wait(k);
+        call_or_wait(k, false);
         return;
     }
     k->state = TOKEN;
@@ -503,48 +483,19 @@ static int grpc_open(const struct sa_sink_setup *setup, const struct sa_sink_eve
     return 0;
 }
 
-static int by_handle(const void *a, const void *b)
-{
-    uint32_t x = ((const struct peer *)a)->handle, y = ((const struct peer *)b)->handle;
-
-    return (x > y) - (x < y);
-}
-
-static void free_peers(struct peer *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(v[i].name);
-    free(v);
-}
-
 static void grpc_accounts(struct sa_sink *sink, const struct sa_sink_account *v, size_t n)
 {
     struct grpc_sink *k = self(sink);
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    struct peer *list = calloc(n + 1, sizeof *list);
-    size_t made = 0;
 
-    while (list && made < n && (list[made].name = strdup(v[made].name)) != NULL) {
-        const struct peer *old = find_peer(k, v[made].handle);
-
-        list[made].handle = v[made].handle;
-        list[made].queued = old ? old->queued : 0;
-        made++;
-    }
-    if (!list || made < n) {
-        free_peers(list, made);
+    if (sa_grpc_peers_set(&k->peers, v, n) < 0) {
         sa_log(SA_ERROR, "no memory for the list of accounts: the one before stays in force");
         return;
     }
-    if (n > 0)
-        qsort(list, n, sizeof *list, by_handle);
-    free_peers(k->peers, k->n_peers);
-    k->peers = list;
-    k->n_peers = n;
     if (!k->listed) {
         k->listed = true;
         connect_now(k);
-    } else if (k->call && send_accounts(k, &err) < 0) {
+    } else if (k->call && !k->probe && send_accounts(k, &err) < 0) {
         fail_later(k, &err);
     }
 }
@@ -553,21 +504,21 @@ static int grpc_message(struct sa_sink *sink, uint32_t handle, const void *p, si
                         uint32_t events, struct sa_err **err)
 {
     struct grpc_sink *k = self(sink);
-    struct peer *peer = find_peer(k, handle);
+    size_t *queued = sa_grpc_peers_queued(&k->peers, handle);
     uint8_t head[SA_WIRE_HEAD_MAX];
     size_t head_len, total;
 
     (void)events;
-    if (k->state != UP || !peer)
+    if (k->state != UP || !queued)
         return 0;
     head_len = sa_wire_account_head(handle, n, head);
     total = SA_GRPC_PREFIX + head_len + n;
-    if (peer->queued + total > ACCOUNT_MAX)
+    if (*queued + total > ACCOUNT_MAX)
         return sa_err_set(err, SA_ELIMIT, "more than %zu bytes wait to be sent, beyond any credit",
                           ACCOUNT_MAX);
     if (sa_call_send(k->call, handle, head, head_len, p, n, err) < 0)
         return -1;
-    peer->queued += total;
+    *queued += total;
     if (sa_call_queued(k->call) > HIGH_WATER)
         press(k, true);
     return 0;
@@ -615,7 +566,7 @@ static void grpc_close(struct sa_sink *sink, unsigned ms)
     if (k->state == TOKEN)
         sa_loop_fd_remove(k->setup.loop, k->setup.token->fd);
     sa_call_free(k->call);
-    free_peers(k->peers, k->n_peers);
+    sa_grpc_peers_free(&k->peers);
     forget_token(k);
     sa_buf_free(&k->out);
     curl_global_cleanup();
