@@ -8,6 +8,8 @@ import time
 from rig.harness import procs
 
 KILL_AT = "SCALE_AGENT_KILL_AT"
+PEER_POINTS = [f"{when}-{what}" for when in ("before", "after")
+               for what in ("row", "digest", "commit", "ack", "begin", "page", "end", "checkpoint")]
 
 
 class Chaos:
@@ -22,6 +24,7 @@ class Chaos:
         self.counts = collections.Counter()
         self.ends = collections.Counter()  # how processes ended, by the supervisor's own words
         self.point = None  # of this life
+        self.peer_point = None
         self.ours = 0      # children that were killed from here in it
         self.logged = 0    # where its log begins
         self.slow = collections.deque(["api server restart", "api server kill"])
@@ -49,10 +52,31 @@ class Chaos:
         self._kill_child("uplink")
 
     def kill_peer(self):
-        self.soak.peer.kill()
-        self.counts["kill peer"] += 1
+        if self.soak.peer.running():
+            self.soak.peer.kill()
+            self.counts["kill peer"] += 1
         time.sleep(self.random.choice((0, 0, 1)))
-        self.soak.peer.start()
+        self.start_peer()
+
+    def start_peer(self, armed=True):
+        """Armed: it is to die at one of its own points."""
+        self.peer_point = None
+        options = []
+        if armed:
+            self.peer_point = self.random.choice(self._not_yet("peer ", PEER_POINTS) or PEER_POINTS)
+            options = ["--kill-at", f"{self.peer_point}:{self.random.choice((1, 2, 5))}"]
+        self.soak.peer.start(*options)
+
+    def tend_peer(self, armed=True):
+        """Starts it again where it died; one that is not armed takes the place of one that is, and the other
+        way round."""
+        if not self.soak.peer.running():
+            self.counts[f"kill at peer {self.peer_point}"] += 1
+        elif armed == bool(self.peer_point):
+            return
+        else:
+            self.soak.peer.stop()
+        self.start_peer(armed)
 
     def stop_worker(self):
         """A worker that stands still for a while and goes on: what it then sends may be of an epoch that is over."""
@@ -107,29 +131,39 @@ class Chaos:
         once = [self.kill_worker, self.kill_uplink, self.kill_peer, self.stop_worker, self.drop_network,
                 self.refuse_network, self.stall_network, self.restart_api_server, self.restart_api_server]
         lives = 0
-        while self.kills < target or once or self._not_yet():
+        while self.kills < target or once or self._not_yet() or not self.short and self._not_yet("peer ", PEER_POINTS):
             if lives > 3 * len(self.points) + 5 and self.kills >= target:
                 break  # some point is never passed; problems() names it
             self._end_life(orderly=lives % 2 == 0)
+            self.tend_peer(armed=False)
             self._begin_life(self.random.choice(self._not_yet() or self.points))
             lives += 1
+            self._await_point(6)
             for _ in range(3 if self.short else 6):
+                self.tend_peer()
                 time.sleep(self.random.uniform(0.1, 1.2))
                 (once.pop() if once else self.random.choice(quick))()
             if lives % 8 == 0 and not self.short:
                 self.restart_api_server()
             print(f"  life {lives}: {self.kills} kills, point {self.point}", flush=True)
         self._end_life(orderly=True)
+        self.tend_peer(armed=False)
         self._begin_life(None)
 
-    def _not_yet(self):
-        return [p for p in self.points if not self.counts[f"kill at {p}"]]
+    def _await_point(self, seconds):
+        """Nothing else goes wrong until a process died at the point; some are passed only at an orderly end."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.soak.agent.ends(self.logged)["signal"]:
+            time.sleep(0.1)
+
+    def _not_yet(self, whose="", points=None):
+        return [p for p in (points or self.points) if not self.counts[f"kill at {whose}{p}"]]
 
     def _begin_life(self, point):
         agent = self.soak.agent
         agent.env.pop(KILL_AT, None)
         if point:
-            agent.env[KILL_AT] = f"{point}:{self.random.choice((1, 1, 2, 5))}"
+            agent.env[KILL_AT] = f"{point}:{1 if self.short else self.random.choice((1, 1, 2, 5))}"
         self.point, self.ours, self.logged = point, 0, agent.log_size()
         agent.start()
         procs.wait_for("the control socket", agent.states, 20)
@@ -155,7 +189,10 @@ class Chaos:
 
     def problems(self):
         """What should have happened and did not, and the other way round."""
-        found = [f"no process was killed at {p}" for p in self.points if not self.counts[f"kill at {p}"]]
+        found = [f"no process was killed at {p}" for p in self._not_yet()]
+        if not self.short:
+            found += [f"the peer was not killed at {p}" for p in self._not_yet("peer ", PEER_POINTS)]
+        found += self.soak.peer.violations()
         for what in ("kill worker", "kill uplink", "kill peer", "kill supervisor", "stop worker", "network drop",
                      "network refuse", "network stall", "etcd compaction", "api server restart", "api server kill"):
             if not self.counts[what]:

@@ -123,7 +123,8 @@ class Agent:
                 except ValueError:
                     continue  # something else writes to standard error
                 if "reason" in record and "child" in record:
-                    reasons[record["reason"]] += 1
+                    # Died in the moment in which it was told something.
+                    reasons["signal" if "Broken pipe" in record["msg"] else record["reason"]] += 1
         return reasons
 
     # ---- what it says of itself ----

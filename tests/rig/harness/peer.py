@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The other side for tests (tests/rig/peer): a model of the plugin that keeps what it acknowledged."""
 import json
-import os
 import pathlib
 import signal
 
@@ -19,15 +18,18 @@ class Peer:
         self.options = options
         self.process = None
 
-    def start(self, env=None):
+    def start(self, *options):
+        """The options hold for this life of it alone."""
         self.process = Process(["/usr/bin/python3", paths.ROOT / "tests/rig/peer/peer.py", "--listen", self.address,
                                 "--db", self.dir / "peer.db", "--dump", self.dir / "dump.jsonl",
-                                "--stats", self.dir / "stats.json", *self.options],
-                               self.dir / "peer.log", "peer", env={**os.environ, **(env or {})})
+                                "--stats", self.dir / "stats.json", *self.options, *options],
+                               self.dir / "peer.log", "peer")
         wait_for("the peer's port", self._listening, 20)
         return self
 
     def _listening(self):
+        if self.process.popen.poll() == -signal.SIGKILL:
+            return True  # by --kill-at, as soon as that
         self.process.check()
         port = int(self.address.rsplit(":", 1)[1])
         lines = pathlib.Path("/proc/net/tcp").read_text() + pathlib.Path("/proc/net/tcp6").read_text()
@@ -51,6 +53,10 @@ class Peer:
             o = r["object"]
             rows[(r["account"], r["group"], r["resource"], r["namespace"], r["name"])] = json.loads(o) if isinstance(o, str) else o
         return rows
+
+    def violations(self):
+        """What it found wrong with the agent, over all its lives."""
+        return [line for line in self.process.log.read_text(errors="replace").splitlines() if line.startswith("violation:")]
 
     def stats(self):
         """What came over its socket since it started."""
