@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/points.h"
 #include "uplink/intake.h"
 #include "uplink/relay.h"
 
@@ -96,6 +97,7 @@ static void on_reply(void *arg, uint32_t handle, const void *p, size_t n)
     struct sa_router *r = arg;
     struct account *a = handle <= r->n_handles ? r->by_handle[handle] : NULL;
 
+    sa_point("uplink-reply");
     if (a && a->bound && sa_relay_reply(&a->relay, p, n, sa_mono_ns()))
         sa_intake_send(a->link, SA_DATA_REPLY, p, n);
 }
@@ -141,6 +143,7 @@ static int on_message(void *arg, void *account, const struct sa_data_header *h, 
             r->slot->lag_us = (now - h->oldest_ns) / SA_NS_PER_US;
     }
     sa_relay_sent(&a->relay, h->events);
+    sa_point("uplink-message");
     if (r->ops->message(r->sink, a->handle, p, n, h->events, err) < 0)
         return sa_err_wrap(err, "account %s", a->name);
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/points.h"
 #include "uplink/reply.h"
 #include "uplink/sqlite_cache.h"
 #include "uplink/sqlite_schema.h"
@@ -157,7 +158,9 @@ static int on_delta(struct sa_cache *c, struct sa_cache_account *a, const Scalea
     if (d->digest.len != SA_DIGEST_SIZE || n == 0)
         return sa_err_set(err, SA_EPROTOCOL, "object %s/%s has no digest or no content",
                           d->namespace_, d->name);
+    sa_point("uplink-row-before");
     rc = set_object(c, a, s, d, object, n, err);
+    sa_point("uplink-row-after");
     if (a->parts.size == 0 && a->parts.buf.len > 0)
         sa_parts_reset(&a->parts);
     return rc;
@@ -312,6 +315,7 @@ int sa_cache_on_end(struct sa_cache *c, struct sa_cache_account *a,
 
     if (!s || sa_cache_begin(c, a, err) < 0)
         return -1;
+    sa_point("uplink-end");
     complete = s->snapshot != 0 && s->snapshot == m->snapshot && s->next_page == m->pages;
     if (complete && sweep(c, a, s, &deleted, err) < 0)
         return -1;

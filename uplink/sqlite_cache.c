@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/points.h"
 #include "uplink/reply.h"
 #include "uplink/sqlite_schema.h"
 
@@ -364,8 +365,12 @@ int sa_cache_commit(struct sa_cache *c, struct sa_err **err)
         for (size_t i = 0; i < c->n_accounts; i++)
             if (c->accounts[i]->due && write_sums(c, c->accounts[i], err) < 0)
                 return -1;
-        if (prune(c, err) < 0 || sa_db_commit(&c->db, err) < 0)
+        if (prune(c, err) < 0)
             return -1;
+        sa_point("uplink-commit-before");
+        if (sa_db_commit(&c->db, err) < 0)
+            return -1;
+        sa_point("uplink-commit-after");
         c->deltas = 0;
     }
     for (size_t i = 0; i < c->n_accounts; i++)
