@@ -34,8 +34,9 @@ typedef int sa_child_main(const struct sa_child_args *args);
 
 struct sa_child_mains {
     sa_child_main *worker, *helper, *uplink, *exporter;
-    /* Called once in the supervisor before any fork, to initialise what every child needs (tables of
-     * libraries) so that its pages are shared. No thread, no descriptor, no secret. May be NULL. */
+    /* Called once in the supervisor before any fork, to initialise what every child needs (tables
+     * of libraries) so that its pages are shared. No thread, no descriptor, no secret. May be NULL.
+     */
     int (*prepare)(struct sa_err **err);
 };
 
