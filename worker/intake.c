@@ -5,6 +5,7 @@
  * dirty key.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/plan.h"
@@ -20,13 +21,20 @@ void sa_intake_stamp(struct sa_worker *w)
     w->read_us = sa_real_us();
 }
 
-void sa_intake_version(struct sa_scope *s, const char *text, uint64_t version)
+/* A watch never goes back: a lower version than the last is the present of a restored etcd. */
+int sa_intake_version(struct sa_scope *s, const char *text, uint64_t version, struct sa_err **err)
 {
     if (s->follow != SA_FOLLOW_WATCH || !*text)
-        return;
+        return 0;
+    if (version && version < strtoull(s->version, NULL, 10)) {
+        s->watch.verdict = SA_WATCH_EXPIRED;
+        return sa_err_set(err, SA_EEXPIRED, "the watch went back from version %s to %s", s->version,
+                          text);
+    }
     memcpy(s->version, text, sizeof s->version);
     if (version > s->high)
         s->high = version;
+    return 0;
 }
 
 /* Clouddriver's rule (KubernetesCachingAgent, shouldCacheManifest): an object that asks to be
@@ -150,8 +158,8 @@ int sa_intake(struct sa_scope *s, const char *json, size_t n, enum sa_origin ori
                           "the server answered for namespace %s with an object of "
                           "namespace \"%s\"",
                           s->namespace, o.namespace);
-    if (origin == SA_FROM_WATCH)
-        sa_intake_version(s, o.resource_version, o.version);
+    if (origin == SA_FROM_WATCH && sa_intake_version(s, o.resource_version, o.version, err))
+        return -1;
     if (deleted || !sa_intake_visible(s, &o))
         sa_intake_gone(s, &o, o.version, origin);
     else

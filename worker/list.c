@@ -139,11 +139,9 @@ static int on_meta(void *arg, const char *json, size_t n, struct sa_err **err)
     snprintf(l->version, sizeof l->version, "%s", meta.resource_version);
     l->version_n = strtoull(l->version, NULL, 10);
     if (!l->names && sa_list_too_old(l->scope, l->version_n)) {
-        l->refused = true;
         return sa_err_set(err, SA_EEXPIRED,
-                          "the list is of version %llu, older than %llu, which was "
-                          "seen before",
-                          (unsigned long long)l->version_n, (unsigned long long)l->scope->high);
+                          "the list is as of version %s, older than what was seen before",
+                          l->version);
     }
     return 0;
 }
@@ -300,13 +298,11 @@ void sa_list_step(struct sa_list *l)
         return;
     if (!l->active) {
         l->pages = 0;
-        l->refused = false;
         if (!l->names)
             sa_table_list_begin(w->table, s->id);
     }
     l->active = true;
     l->waiting = false;
-    l->limit = limit;
     l->reserved = sends(l) ? (uint64_t)limit * w->average : 0;
     struct sa_err *err = NULL;
     if (start_page(l, limit, &err)) {

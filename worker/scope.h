@@ -55,8 +55,9 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
 bool sa_intake_visible(const struct sa_scope *s, const struct sa_object *o);
 /* The key's latest state is to be sent, later. */
 void sa_intake_dirty(struct sa_scope *s, const char *namespace, const char *name);
-/* Notes a version as seen by the scope's watch. */
-void sa_intake_version(struct sa_scope *s, const char *text, uint64_t version);
+/* Notes a version as seen by the scope's watch. -1 if it is lower than the last, and what is to be
+ * done about it in the watch's verdict. */
+int sa_intake_version(struct sa_scope *s, const char *text, uint64_t version, struct sa_err **err);
 /* The stamp for what is read from now on. */
 void sa_intake_stamp(struct sa_worker *w);
 

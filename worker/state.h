@@ -64,10 +64,8 @@ struct sa_list {
     char version[32]; /* of the list, from its first page */
     uint64_t version_n;
     unsigned pages;
-    unsigned limit;         /* objects in a page */
     uint64_t reserved;      /* credit expected to be needed for the page under way */
     uint64_t not_before_ns; /* after a failure */
-    bool expired, refused;  /* verdict of the page: token too old; older than what is known */
     struct sa_backoff backoff;
 };
 

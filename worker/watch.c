@@ -63,15 +63,13 @@ static int bookmark(struct sa_scope *s, const char *json, size_t n, struct sa_er
         if (sa_list_too_old(s, o.version)) {
             s->watch.verdict = SA_WATCH_FAILED;
             return sa_err_set(err, SA_EEXPIRED,
-                              "the objects are as of version %llu, older than %llu, "
-                              "which was seen before",
-                              (unsigned long long)o.version, (unsigned long long)s->high);
+                              "the objects are as of version %s, older than what was seen before",
+                              o.resource_version);
         }
         sa_list_completed(s, o.resource_version, o.version);
         s->follow = SA_FOLLOW_WATCH;
     }
-    sa_intake_version(s, o.resource_version, o.version);
-    return 0;
+    return sa_intake_version(s, o.resource_version, o.version, err);
 }
 
 /* A Status in place of an object ends the watch; it says why. */
@@ -111,8 +109,7 @@ static int on_event(void *arg, const char *json, size_t n, struct sa_err **err)
         const struct sa_scrub_options opt = {.metadata_only = true};
         if (sa_scrub(object, object_n, &opt, NULL, &o, err))
             return -1;
-        sa_intake_version(s, o.resource_version, o.version);
-        return 0;
+        return sa_intake_version(s, o.resource_version, o.version, err);
     }
     bool listed = s->follow == SA_FOLLOW_INITIAL && type == SA_WATCH_ADDED;
     if (listed)

@@ -133,6 +133,28 @@ START_TEST(silence_lists_anew)
 }
 END_TEST
 
+START_TEST(a_watch_that_goes_back_lists_anew)
+{
+    for (int i = 0; i < 2; i++) {
+        struct fake *f = watching();
+        f->w.no_watch_list = true;
+        fake_bookmark(f, 150, false);
+        fake_bookmark(f, 150, false); /* the same again is nothing */
+        ck_assert_ptr_nonnull(fake_request(f, "watch=1"));
+        if (i == 0)
+            fake_bookmark(f, 149, false);
+        else
+            fake_event(f, "MODIFIED", "a", 120, "old");
+        fake_flush(f);
+        fake_none(f);
+        ck_assert_ptr_null(fake_request(f, "watch=1"));
+        ck_assert_ptr_nonnull(fake_request(f, "pods?limit"));
+        ck_assert_str_eq(fake_scope(f)->version, "150");
+        fake_free(f);
+    }
+}
+END_TEST
+
 START_TEST(a_watch_broken_for_too_long_lists_anew)
 {
     struct fake *f = watching();
@@ -274,6 +296,7 @@ TCase *worker_watch_cases(void)
     tcase_add_test(t, gone_by_status_lists_anew_too);
     tcase_add_test(t, too_large_a_version_is_tried_again);
     tcase_add_test(t, silence_lists_anew);
+    tcase_add_test(t, a_watch_that_goes_back_lists_anew);
     tcase_add_test(t, a_watch_broken_for_too_long_lists_anew);
     tcase_add_test(t, a_young_checkpoint_is_resumed_without_a_list);
     tcase_add_test(t, an_old_checkpoint_is_not_resumed);
