@@ -16,6 +16,7 @@
 #include "worker/exec_client.h"
 
 #define COMPLAINT_MAX 4096u /* bytes of standard error that are kept, the last ones */
+#define POLL_EVERY    (50 * SA_NS_PER_MS)
 #define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct sa_exec_run {
@@ -25,6 +26,7 @@ struct sa_exec_run {
     void *arg;
     pid_t pid;
     int pid_fd, out_fd, err_fd; /* -1: closed */
+    struct sa_timer poll;       /* where the kernel has no pidfd (Linux before 5.3) */
     struct sa_buf out, complaint;
     struct sa_timer timer;
     uint64_t timeout_ns;
@@ -155,6 +157,7 @@ static void release(struct sa_exec_run *r)
     close_fd(r, &r->err_fd);
     close_fd(r, &r->pid_fd);
     sa_timer_cancel(r->loop, &r->timer);
+    sa_timer_cancel(r->loop, &r->poll);
     sa_buf_wipe(&r->out);
     sa_buf_free(&r->out);
     sa_buf_wipe(&r->complaint);
@@ -221,15 +224,17 @@ static void on_pipe(void *arg, int fd, uint32_t events)
         close_fd(r, output ? &r->out_fd : &r->err_fd);
 }
 
-static void on_exit_fd(void *arg, int fd, uint32_t events)
+static void look(void *arg)
 {
     struct sa_exec_run *r = arg;
     SA_CLEANUP(sa_err_free) struct sa_err *e = NULL;
     siginfo_t si = {0};
     int status = 0;
-    (void)fd, (void)events;
-    if (waitid(P_PID, (id_t)r->pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0)
+    if (waitid(P_PID, (id_t)r->pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0) {
+        if (r->pid_fd < 0)
+            (void)sa_timer_set(r->loop, &r->poll, POLL_EVERY, look, r);
         return;
+    }
     /* Children it left behind would hold the pipes open. While it is not reaped, the number of its
      * group can't belong to anybody else. */
     (void)kill(-r->pid, SIGKILL);
@@ -251,6 +256,12 @@ static void on_exit_fd(void *arg, int fd, uint32_t events)
     sa_buf_free(&out);
 }
 
+static void on_exit_fd(void *arg, int fd, uint32_t events)
+{
+    (void)fd, (void)events;
+    look(arg);
+}
+
 static void on_timeout(void *arg)
 {
     kill_group(arg, "took too long and was ended");
@@ -260,8 +271,10 @@ static void on_timeout(void *arg)
 
 static int watch(struct sa_exec_run *r, uint64_t timeout_ns, struct sa_err **err)
 {
-    r->pid_fd = sa_pidfd_open(r->pid, err);
-    if (r->pid_fd < 0 || sa_loop_fd(r->loop, r->pid_fd, EPOLLIN, on_exit_fd, r, err) != 0 ||
+    r->pid_fd = sa_pidfd_open(r->pid, NULL);
+    if (r->pid_fd < 0 && sa_timer_set(r->loop, &r->poll, POLL_EVERY, look, r) != 0)
+        return sa_err_set(err, SA_EMEMORY, "exec plugin");
+    if ((r->pid_fd >= 0 && sa_loop_fd(r->loop, r->pid_fd, EPOLLIN, on_exit_fd, r, err) != 0) ||
         sa_loop_fd(r->loop, r->out_fd, EPOLLIN, on_pipe, r, err) != 0 ||
         sa_loop_fd(r->loop, r->err_fd, EPOLLIN, on_pipe, r, err) != 0)
         return -1;

@@ -154,6 +154,9 @@ START_TEST(test_environment)
     ck_assert_str_eq(proxy_of("https://localhost", true), "none");
     ck_assert_str_eq(proxy_of("https://[::1]:6443", true), "none");
     ck_assert_str_eq(proxy_of("https://h", false), "none");
+    unsetenv("HTTPS_PROXY");
+    unsetenv("http_proxy");
+    unsetenv("NO_PROXY");
 }
 END_TEST
 

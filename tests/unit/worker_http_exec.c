@@ -186,7 +186,7 @@ START_TEST(test_run_fails)
     r = run("#!/bin/sh\nkill -9 $$", 20 * SA_NS_PER_S);
     ASSERT_CONTAINS(r.error, "KILL");
     r = run("#!/no/such/interpreter\n", 20 * SA_NS_PER_S);
-    ASSERT_CONTAINS(r.error, "exit 127");
+    ASSERT_CONTAINS(r.error, "ended with exit 1");
 }
 END_TEST
 

@@ -246,7 +246,7 @@ START_TEST(test_cancel)
     turn_until_done(1);
     /* by another's data, with data of its own under way */
     victim = ask(&b, &(struct sa_request_options){
-                         .path = "/lines?n=1000&size=1000", .on_data = on_bytes, .on_done = never});
+                         .path = "/endless", .on_data = on_bytes, .on_done = never});
     ask(&c, &(struct sa_request_options){
                 .path = "/stream", .on_data = cancel_itself, .on_done = never});
     turn_until_done(2);
@@ -361,8 +361,8 @@ START_TEST(test_dead_peer)
     the.http->probe_ns = 400 * SA_NS_PER_MS;
     ask(&a, &(struct sa_request_options){.path = "/stream", .on_data = on_bytes});
     /* A quiet watch on a live connection is left alone: it was asked several times. */
-    uint64_t until = sa_mono_ns() + 1500 * SA_NS_PER_MS;
-    while (sa_mono_ns() < until)
+    uint64_t until = sa_mono_ns() + 20 * SA_NS_PER_S;
+    while (sa_http_counters(the.http).requests < 3 && sa_mono_ns() < until)
         ck_assert_int_eq(sa_loop_turn(the.loop, 50, NULL), 0);
     ck_assert(!a.came);
     ck_assert_uint_ge(sa_http_counters(the.http).requests, 3);
@@ -389,6 +389,8 @@ START_TEST(test_rate)
     struct sa_account account = test_account(server, cluster, "");
     account.requests_per_second = 20;
     client_start_with(&account);
+    ck_assert_int_eq(get("/version")->status, 200);
+    unsigned before = the.done;
     uint64_t began = sa_mono_ns();
     /* 40 at once, then 20 a second: the last comes after a second. */
     for (size_t i = 0; i < 60; i++)
@@ -397,8 +399,8 @@ START_TEST(test_rate)
     ask(&urgent, &(struct sa_request_options){.path = "/version", .urgent = true});
     while (!urgent.came)
         ck_assert_int_eq(sa_loop_turn(the.loop, 100, NULL), 0);
-    ck_assert_uint_lt(the.done, 60);
-    turn_until_done(61);
+    ck_assert_uint_lt(the.done - before, 60);
+    turn_until_done(before + 61);
     uint64_t took = sa_mono_ns() - began;
     ck_assert_uint_gt(took, 850 * SA_NS_PER_MS);
     ck_assert_uint_lt(took, 6 * SA_NS_PER_S);
@@ -507,6 +509,7 @@ TCase *worker_http_faults(void)
     tcase_add_test(t, test_dead_peer);
     tcase_add_test(t, test_rate);
     tcase_add_test(t, test_malformed);
-    tcase_add_test(t, test_sandboxed);
+    if (!test_under_valgrind())
+        tcase_add_test(t, test_sandboxed);
     return t;
 }

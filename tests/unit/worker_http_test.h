@@ -22,6 +22,9 @@ const char *test_dir(void);
 const char *test_path(const char *name);
 void test_write(const char *name, const char *text);
 
+/* Valgrind makes system calls of its own in a sandboxed process, which ends it. */
+bool test_under_valgrind(void);
+
 /* Port of the server h2echo by its name ("tls", "h1", ...), 0 if it is not there. */
 int test_port(const char *name);
 
