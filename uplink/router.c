@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "uplink/router.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 
 /* Where messages come closer than twice this, they are let gather for so long. */
 #define GATHER (5 * SA_NS_PER_MS)
+/* Bytes between two ticks that leave much memory behind in the allocator. */
+#define FLOOD ((uint64_t)4 * 1024 * 1024)
 
 struct account {
     struct account *next;
@@ -38,6 +41,8 @@ struct sa_router {
     bool complete, up, stopping;
     bool received;        /* messages of workers, in this turn of the loop */
     uint64_t received_ns; /* the end of the last turn with some */
+    uint64_t relayed;     /* bytes of workers' messages since the last tick */
+    bool flooded;         /* they were many, and memory was not given back since */
     sa_router_forgery *forgery;
     void *arg;
 };
@@ -131,6 +136,7 @@ static int on_message(void *arg, void *account, const struct sa_data_header *h, 
     struct account *a = account;
 
     r->received = true;
+    r->relayed += n;
     if (!r->up)
         return 0; /* sent before the worker heard of it: it is dirty there */
     if (r->slot) {
@@ -329,6 +335,18 @@ void sa_router_remove(struct sa_router *r, uint32_t index)
     }
 }
 
+/* The first lists of all accounts pass within seconds, and queue up: what they needed is given back
+ * when they are through. */
+static void give_back(struct sa_router *r)
+{
+    bool flood = r->relayed >= FLOOD;
+
+    r->relayed = 0;
+    if (r->flooded && !flood)
+        malloc_trim(0);
+    r->flooded = flood;
+}
+
 void sa_router_tick(struct sa_router *r)
 {
     uint64_t now = sa_mono_ns(), unacked = 0;
@@ -342,4 +360,5 @@ void sa_router_tick(struct sa_router *r)
     }
     if (r->slot)
         r->slot->unacked = unacked;
+    give_back(r);
 }
