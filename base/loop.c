@@ -276,6 +276,11 @@ void sa_loop_on_turn_end(struct sa_loop *l, sa_timer_cb *cb, void *arg)
     l->turn_end_arg = arg;
 }
 
+bool sa_loop_due(const struct sa_loop *l)
+{
+    return l->n_timers > 0 && l->heap[0]->due_ns <= sa_mono_ns();
+}
+
 void sa_loop_rest(struct sa_loop *l, uint64_t ns)
 {
     l->rest_ns = ns;
@@ -293,7 +298,7 @@ static void rest(struct sa_loop *l)
 int sa_loop_turn(struct sa_loop *l, int timeout_ms, struct sa_err **err)
 {
     struct epoll_event events[EVENTS_A_TURN];
-    if (l->rest_ns > 0 && !l->stopped) {
+    if (l->rest_ns > 0 && !l->stopped && !sa_loop_due(l)) {
         rest(l);
     }
     int n = epoll_wait(l->epoll_fd, events, EVENTS_A_TURN, wait_ms(l, timeout_ms));

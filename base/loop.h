@@ -40,6 +40,8 @@ int sa_timer_set(struct sa_loop *l, struct sa_timer *t, uint64_t delay_ns, sa_ti
                  void *arg);
 void sa_timer_cancel(struct sa_loop *l, struct sa_timer *t);
 bool sa_timer_armed(const struct sa_timer *t);
+/* A timer is due: the next turn comes at once. */
+bool sa_loop_due(const struct sa_loop *l);
 
 /* Called at the end of every turn that dispatched something: the place to flush batches. */
 void sa_loop_on_turn_end(struct sa_loop *l, sa_timer_cb *cb, void *arg);

@@ -50,7 +50,7 @@ const struct sa_key sa_keys[] = {
  .help = "The database of the sqlite sink, by default cache.db below stateDir."},
 {.path = "jsonl.file", STRING, W(jsonl_file), .preset = "-",
  .help = "File that the jsonl sink appends to; \"-\" is standard output."},
-{.path = "flushMs", MS(10000), COMMON(flush_ms), .preset = "10",
+{.path = "flushMs", MS(10000), COMMON(flush_ms), .preset = "20",
  .help = "Longest time that a change waits for others, to be sent together with them."},
 
 /* clouddriver */

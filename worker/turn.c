@@ -53,7 +53,8 @@ static void turn_end(void *arg)
     struct sa_worker *w = arg;
     if (w->pump)
         sa_worker_turn(w);
-    if (w->batch.at_turn_end)
+    /* libcurl hands over some of what it has read only when its timer calls it again, at once. */
+    if (w->batch.at_turn_end && !sa_loop_due(w->loop))
         sa_batch_flush(w);
 }
 

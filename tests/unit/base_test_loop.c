@@ -289,11 +289,20 @@ START_TEST(rest_lets_events_gather)
     ck_assert_uint_ge(sa_mono_ns() - began, 20 * MS);
     ck_assert_uint_eq(events, EPOLLIN);
     ck_assert_int_eq(calls, 2); /* the timer came due during the rest */
-    sa_loop_rest(loop, 10000 * MS);
-    sa_loop_rest(loop, 0);
+    sa_loop_fd_remove(loop, fd[0]);
+    sa_loop_rest(loop, 20 * MS);
+    ck_assert_int_eq(sa_timer_set(loop, &n.t, 0, note, &n), 0);
+    ck_assert(sa_loop_due(loop));
+    began = sa_mono_ns();
+    ck_assert_int_eq(sa_loop_turn(loop, 0, NULL), 0);
+    ck_assert_int_eq(calls, 3); /* it was due before the rest, which is yet to come */
+    ck_assert(!sa_loop_due(loop));
+    ck_assert_int_eq(sa_loop_turn(loop, 0, NULL), 0);
+    ck_assert_uint_ge(sa_mono_ns() - began, 20 * MS);
+    ck_assert_int_eq(sa_loop_fd(loop, fd[0], EPOLLIN, count_fd, &events, NULL), 0);
     began = sa_mono_ns();
     ck_assert_int_eq(sa_loop_turn(loop, 10000, NULL), 0);
-    ck_assert_int_eq(calls, 3);
+    ck_assert_int_eq(calls, 4);
     ck_assert_uint_lt(sa_mono_ns() - began, 5000 * MS);
     sa_loop_fd_remove(loop, fd[0]);
     close(fd[0]);
