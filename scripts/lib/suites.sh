@@ -70,7 +70,7 @@ suite_model() {
     proto/model/check.sh
 }
 
-suite_scenario() { "$PYTHON" -m unittest discover -s tests/scenario -t tests/scenario; }
+suite_scenario() { "$PYTHON" -m unittest discover -s tests/scenario; }
 
 suite_simulator() {
     local go
@@ -82,7 +82,7 @@ suite_simulator() {
 
 suite_peer() {
     "$PYTHON" -c 'import grpc, google.protobuf' 2>/dev/null || skip "Python's grpcio is not installed"
-    "$PYTHON" -m unittest discover -s tests/rig/peer -t tests
+    "$PYTHON" -m unittest discover -s tests/rig/peer
 }
 
 # What is needed for real clusters, or a skip that says what lacks.
@@ -93,7 +93,7 @@ need_control_plane() {
 
 suite_cluster() {
     need_control_plane
-    "$PYTHON" -m unittest discover -s tests/e2e -t tests
+    "$PYTHON" -m unittest discover -s tests/e2e
 }
 suite_convergence() {
     need_control_plane
