@@ -16,7 +16,7 @@ build() {
     nice ninja -C "$dir" -j"$JOBS" ${target:+"$target"}
 }
 # build_release TARGET: "" is everything
-build_release() { build "$BUILD" "$1" -DCMAKE_BUILD_TYPE=RelWithDebInfo; }
+build_release() { build "$BUILD" "$1" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TESTS=ON; }
 # Dies at the points that SCALE_AGENT_KILL_AT names (base/points.h).
 build_points() { build "$ROOT/build-points" "" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TEST_POINTS=ON; }
-build_sanitized() { CC=clang$LLVM build "$ROOT/build-sanitized" "" -DCMAKE_BUILD_TYPE=Debug -DSA_SANITIZE=ON -DSA_FUZZ=ON; }
+build_sanitized() { CC=clang$LLVM build "$ROOT/build-sanitized" "" -DCMAKE_BUILD_TYPE=Debug -DSA_TESTS=ON -DSA_SANITIZE=ON -DSA_FUZZ=ON; }

@@ -28,10 +28,10 @@ skip() {
     exit 77
 }
 
-suite_unit() { ctest --test-dir "$BUILD" -L unit -j"$JOBS" --output-on-failure --no-tests=error; }
+suite_unit() { ctest --test-dir "$BUILD" -L unit -LE peer -j"$JOBS" --output-on-failure --no-tests=error; }
 
 suite_sanitized() {
-    UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$ROOT/build-sanitized" -L unit -j"$JOBS" --output-on-failure --no-tests=error
+    UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$ROOT/build-sanitized" -L unit -LE peer -j"$JOBS" --output-on-failure --no-tests=error
 }
 
 # Tests that fork many processes or install seccomp filters tell nothing more under valgrind, or can't run
@@ -82,7 +82,7 @@ suite_simulator() {
 
 suite_peer() {
     "$PYTHON" -c 'import grpc, google.protobuf' 2>/dev/null || skip "Python's grpcio is not installed"
-    "$PYTHON" -m unittest discover -s tests/rig/peer
+    ctest --test-dir "$BUILD" -L peer --output-on-failure --no-tests=error
 }
 
 # What is needed for real clusters, or a skip that says what lacks.
