@@ -70,12 +70,12 @@ static int read_status(const cJSON *status, struct sa_exec_credential *out, stru
         copy(status, "clientCertificateData", &out->cert, err) != 0 ||
         copy(status, "clientKeyData", &out->key, err) != 0)
         return -1;
+    sa_secret_trim(&out->token);
     if ((out->cert.n > 0) != (out->key.n > 0))
         return bad(err, "has only one of clientCertificateData and clientKeyData");
     if (out->token.n == 0 && out->cert.n == 0)
         return bad(err, "has neither a token nor a client certificate in its status");
     /* A line end in a token would end the header that it becomes part of. */
-    sa_secret_trim(&out->token);
     for (size_t i = 0; i < out->token.n; i++) {
         if ((unsigned char)out->token.p[i] <= ' ' || (unsigned char)out->token.p[i] > '~')
             return bad(err, "has a token with white space or other odd bytes in it");

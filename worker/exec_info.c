@@ -101,7 +101,7 @@ static void mask(struct sa_buf *out, const char *line, size_t n)
             end++;
         }
         if (end == i) {
-            sa_buf_addc(out, (unsigned char)line[i] >= ' ' && line[i] <= '~' ? line[i] : '?');
+            sa_buf_addc(out, line[i] >= ' ' && line[i] <= '~' ? line[i] : '?');
             i++;
             continue;
         }

@@ -29,6 +29,7 @@ static const struct {
     {ANSWER "3}", "has no status"},
     {ANSWER "{}}", "neither a token nor"},
     {ANSWER "{\"token\":7}}", "neither a token nor"},
+    {ANSWER "{\"token\":\" \\r\\n\"}}", "neither a token nor"},
     {ANSWER "{\"token\":\"t\",\"clientKeyData\":\"k\"}}", "only one of"},
     {ANSWER "{\"token\":\"a\\r\\nb\"}}", "odd bytes"},
     {ANSWER "{\"token\":\"t\",\"expirationTimestamp\":\"soon\"}}", "not RFC 3339"},
@@ -86,6 +87,7 @@ static const struct {
     {"no /usr/local/share/something-long-enough here",
      "no /usr/local/share/something-long-enough here"},
     {"a\x1b[31mred", "a?[31mred"},
+    {"a\xc3\xa9", "a??"},
 };
 
 START_TEST(test_last_line)
