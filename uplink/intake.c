@@ -171,7 +171,7 @@ static void on_timer(void *arg)
     bool more = false;
 
     for (struct sa_link *k = in->links; k; k = k->next) {
-        while (k->guests[0] && now >= k->guests[0]->due)
+        while (!in->paused && k->guests[0] && now >= k->guests[0]->due)
             refuse(k->guests[0]);
         more = more || k->guests[0];
     }
@@ -382,8 +382,10 @@ void sa_intake_pause(struct sa_intake *in, bool paused)
     for (struct sa_link *k = in->links; k; k = k->next) {
         if (k->worker)
             sa_sp_pause(k->worker->sp, paused);
-        for (size_t i = 0; i < GUESTS && k->guests[i]; i++)
+        for (size_t i = 0; i < GUESTS && k->guests[i]; i++) {
             sa_sp_pause(k->guests[i]->sp, paused);
+            k->guests[i]->due = sa_mono_ns() + GUEST_TIME; /* nobody listened meanwhile */
+        }
     }
 }
 

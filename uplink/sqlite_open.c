@@ -450,5 +450,8 @@ int sa_cache_on_scopes(struct sa_cache *c, struct sa_cache_account *a,
     for (size_t i = 1; i < a->n_scopes; i++)
         if (a->scopes[i].id == a->scopes[i - 1].id)
             return sa_err_set(err, SA_EPROTOCOL, "scope id %u is used twice", a->scopes[i].id);
+    /* An object whose scope leaves amid its parts has no further ones. */
+    if (a->parts.size != 0 && !sa_cache_scope(a, a->parts.scope, NULL))
+        sa_parts_reset(&a->parts);
     return 0;
 }

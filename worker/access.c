@@ -3,9 +3,11 @@
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "worker/plan.h"
 
 static void title(const struct sa_resource *r, char *out, size_t n)
 {
@@ -34,7 +36,7 @@ static const struct sa_resource *next_unasked(const struct sa_worker *w)
 
 static bool allowed(const struct sa_response *r)
 {
-    if (r->status != 201 || r->error || !r->body || !r->body->data)
+    if (r->status != 201 || !r->body || !r->body->data)
         return false;
     cJSON *doc = cJSON_ParseWithLength(r->body->data, r->body->len);
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(doc, "status");
@@ -43,19 +45,30 @@ static bool allowed(const struct sa_response *r)
     return yes;
 }
 
+/* What the answer to this question decides is which scopes there are: without one, those that are
+ * stored would be given up for others. */
+static bool answered(const struct sa_response *r)
+{
+    return !r->error && r->status != 429 && r->status < 500 && r->status >= 200;
+}
+
 static void on_done(void *arg, const struct sa_response *r)
 {
     struct sa_worker *w = arg;
-    const struct sa_resource *res = next_unasked(w);
-    char t[512];
+    SA_CLEANUP(sa_freep) char *asked = w->access_to;
     w->access = NULL;
-    if (res) {
-        title(res, t, sizeof t);
-        /* An error counts as a no: namespace by namespace is what the configuration says. */
-        if (sa_names_add(allowed(r) ? &w->cluster_wide : &w->narrow, t)) {
-            sa_plan_ready(w);
-            return;
-        }
+    w->access_to = NULL;
+    if (!answered(r)) {
+        sa_slot_error(w->slot, "asking for permissions: %s",
+                      r->error ? sa_err_msg(r->error) : "the API server can't tell now");
+        sa_log(SA_WARN, "%s", w->slot->last_error);
+        sa_plan_failed(w);
+        return;
+    }
+    /* Any refusal counts as a no: namespace by namespace is what the configuration says. */
+    if (sa_names_add(allowed(r) ? &w->cluster_wide : &w->narrow, asked)) {
+        sa_plan_ready(w);
+        return;
     }
     sa_access_ask(w);
 }
@@ -89,8 +102,12 @@ void sa_access_ask(struct sa_worker *w)
         .arg = w,
     };
     struct sa_err *err = NULL;
-    w->access = body.failed ? NULL : w->api.start(w->api.arg, &opt, &err);
+    char t[512];
+    title(r, t, sizeof t);
+    w->access_to = strdup(t);
+    w->access = body.failed || !w->access_to ? NULL : w->api.start(w->api.arg, &opt, &err);
     if (!w->access) {
+        sa_freep(&w->access_to);
         sa_log(SA_WARN, "permissions can't be asked for: %s", sa_err_msg(err));
         sa_err_free(&err);
         sa_plan_ready(w);
@@ -102,4 +119,5 @@ void sa_access_cancel(struct sa_worker *w)
     if (w->access)
         w->api.cancel(w->api.arg, w->access);
     w->access = NULL;
+    sa_freep(&w->access_to);
 }

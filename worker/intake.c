@@ -66,10 +66,12 @@ void sa_intake_dirty(struct sa_scope *s, const char *namespace, const char *name
 
 static void send_or_mark(struct sa_scope *s, const struct sa_object *o, const struct sa_buf *json)
 {
+    /* First out of the dirty ones: where memory runs out amid the adding, the epoch ends, and that
+     * puts it back. */
+    if (s->dirty && sa_dirty_count(s->dirty))
+        sa_dirty_remove(s->dirty, o->namespace, o->name);
     if (!sa_batch_add(s, o, json))
         sa_intake_dirty(s, o->namespace, o->name);
-    else if (s->dirty && sa_dirty_count(s->dirty))
-        sa_dirty_remove(s->dirty, o->namespace, o->name);
 }
 
 void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t version,
@@ -77,6 +79,9 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
 {
     struct sa_worker *w = s->w;
     struct sa_hash128 key = sa_table_key(s->id, o->namespace, o->name);
+    struct sa_get *reading = sa_resolve_reading(s, o->namespace, o->name);
+    if (reading)
+        reading->overtaken = true;
     switch (sa_table_remove(w->table, s->id, key, version)) {
     case SA_REMOVED:
         if (s->definitions)
@@ -106,7 +111,10 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
 {
     struct sa_worker *w = s->w;
     struct sa_hash128 key = sa_table_key(s->id, o->namespace, o->name);
-    bool dirty = s->dirty && sa_dirty_count(s->dirty) > 0;
+    /* Also a key that is being read is dirty: what the read brings may be older than this. */
+    bool dirty = (s->dirty && sa_dirty_count(s->dirty) > 0 &&
+                  sa_dirty_has(s->dirty, o->namespace, o->name)) ||
+                 sa_resolve_reading(s, o->namespace, o->name);
     if (s->definitions && origin == SA_FROM_WATCH)
         sa_plan_definitions_changed(w);
     w->average += (w->scratch.len + 256) / 64;
@@ -114,16 +122,17 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
     switch (sa_table_put(w->table, s->id, key, uid_hash(o->uid), o->version, &o->digest)) {
     case SA_PUT_NEW:
         /* New to an incomplete table, from a list: most likely the other side has it. Sums and
-         * pages will tell. */
-        if (origin != SA_FROM_LIST || s->complete || s->direct ||
-            (dirty && sa_dirty_has(s->dirty, o->namespace, o->name)))
+         * pages will tell; until then the table says more than was sent. */
+        if (origin != SA_FROM_LIST || s->complete || s->direct || dirty)
             send_or_mark(s, o, &w->scratch);
+        else
+            s->compare_needed = true;
         break;
     case SA_PUT_CHANGED:
         send_or_mark(s, o, &w->scratch);
         break;
     case SA_PUT_SAME:
-        if (origin == SA_FROM_GET || (dirty && sa_dirty_has(s->dirty, o->namespace, o->name)))
+        if (origin == SA_FROM_GET || dirty)
             send_or_mark(s, o, &w->scratch);
         break;
     case SA_PUT_STALE:
@@ -153,6 +162,8 @@ int sa_intake(struct sa_scope *s, const char *json, size_t n, enum sa_origin ori
     sa_buf_reset(&w->scratch);
     if (sa_scrub(json, n, &opt, &w->scratch, &o, err))
         return -1;
+    if (!*o.name)
+        return sa_err_set(err, SA_EPROTOCOL, "an object has no name");
     if (*s->namespace && strcmp(o.namespace, s->namespace) != 0)
         return sa_err_set(err, SA_EPROTOCOL,
                           "the server answered for namespace %s with an object of "

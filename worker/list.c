@@ -136,6 +136,8 @@ static int on_meta(void *arg, const char *json, size_t n, struct sa_err **err)
     l->token = meta.continue_token;
     if (l->pages > 0)
         return 0;
+    if (!*meta.resource_version) /* then it is no list, and nothing could be watched from it */
+        return sa_err_set(err, SA_EPROTOCOL, "the answer has no resourceVersion");
     snprintf(l->version, sizeof l->version, "%s", meta.resource_version);
     l->version_n = strtoull(l->version, NULL, 10);
     if (!l->names && sa_list_too_old(l->scope, l->version_n)) {
@@ -294,8 +296,12 @@ void sa_list_step(struct sa_list *l)
     if (!l->active && sa_lists_running(w) >= budget)
         return;
     unsigned limit = page_limit(l);
-    if (!limit)
+    if (!limit) {
+        /* While it waits, the table remembers what is deleted: not for as long as an outage. */
+        if (l->waiting && !sa_session_open(s))
+            sa_list_cancel(l);
         return;
+    }
     if (!l->active) {
         l->pages = 0;
         if (!l->names)

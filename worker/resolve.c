@@ -38,6 +38,36 @@ void sa_resolve_cancel(struct sa_worker *w, const struct sa_scope *s)
     }
 }
 
+struct sa_get *sa_resolve_reading(const struct sa_scope *s, const char *namespace,
+                                  const char *name)
+{
+    for (unsigned i = 0; s->gets && i < SA_GETS; i++) {
+        struct sa_get *g = &s->w->gets[i];
+        if (g->req && g->scope == s->id && strcmp(g->name, name) == 0 &&
+            strcmp(g->namespace, namespace) == 0)
+            return g;
+    }
+    return NULL;
+}
+
+/* The object was deleted after it was read: the answer would bring it back. */
+static bool void_by_now(const struct sa_get *g, const struct sa_scope *s)
+{
+    struct sa_known known;
+    return g->overtaken &&
+           !sa_table_get(s->w->table, sa_table_key(s->id, g->namespace, g->name), &known);
+}
+
+/* An object's absence, as the API server tells it. A 404 of a proxy, or for the whole path while a
+ * resource is not served, says nothing of the object. */
+static bool not_found(const struct sa_response *r)
+{
+    struct sa_status st;
+    return r->status == 404 && !r->error && r->body && r->body->len &&
+           sa_status_parse(r->body->data, r->body->len, &st, NULL) == 0 &&
+           strcmp(st.reason, "NotFound") == 0;
+}
+
 static void on_done(void *arg, const struct sa_response *r)
 {
     struct sa_get *g = arg;
@@ -49,12 +79,16 @@ static void on_done(void *arg, const struct sa_response *r)
     if (!s)
         return;
     sa_intake_stamp(w);
-    if (r->status == 404 && !r->error) {
+    if (not_found(r)) {
         /* A version seen after the read began belongs to a newer object of this name. */
         struct sa_object o = {0};
         snprintf(o.namespace, sizeof o.namespace, "%s", g->namespace);
         snprintf(o.name, sizeof o.name, "%s", g->name);
         sa_intake_gone(s, &o, g->high, SA_FROM_GET);
+        return;
+    }
+    if (r->status == 200 && !r->error && void_by_now(g, s)) {
+        sa_intake_dirty(s, g->namespace, g->name);
         return;
     }
     struct sa_response copy = *r;
@@ -89,6 +123,7 @@ static int start_get(struct sa_get *g, struct sa_scope *s, struct sa_err **err)
     g->w = w;
     g->scope = s->id;
     g->high = s->high;
+    g->overtaken = false;
     g->req = w->api.start(w->api.arg, &opt, err);
     if (!g->req)
         return -1;

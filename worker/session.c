@@ -120,6 +120,8 @@ static void send_scopes(struct sa_worker *w)
         bool now = !s->internal && !s->evicted;
         bool begins = now && !s->announced;
         s->announced = now;
+        if (!now) /* the other side deletes what it has of it */
+            s->known = (struct sa_known_scope){0};
         if (begins)
             sa_session_begin_scope(s);
     }
@@ -222,8 +224,9 @@ static int reply(struct sa_worker *w, const Scaleagent__V1__AccountReply *r, str
             sa_session_welcome(w, r->epoch, r->welcome);
         return 0;
     case SCALEAGENT__V1__ACCOUNT_REPLY__BODY_REFUSAL:
-        if (opening || (w->epoch && r->epoch == w->epoch))
-            refused(w, r->refusal);
+        if (opening ? r->epoch == 0 || r->refusal->code != SCALEAGENT__V1__REFUSAL__CODE__FENCED
+                    : w->epoch && r->epoch == w->epoch)
+            refused(w, r->refusal); /* else it is of an epoch that we know to be over */
         return 0;
     default:
         /* Of another epoch: late, and void. */

@@ -66,6 +66,9 @@ void sa_snapshot_step(struct sa_scope *s);
 /* resolve.c */
 void sa_resolve_step(struct sa_scope *s);
 void sa_resolve_cancel(struct sa_worker *w, const struct sa_scope *s); /* NULL: of all */
+/* The read of this key that is under way, or NULL. */
+struct sa_get *sa_resolve_reading(const struct sa_scope *s, const char *namespace,
+                                  const char *name);
 
 /* checkpoint.c */
 /* Sends the scope's checkpoint if the rules allow; at most once an interval unless now is set. */

@@ -35,6 +35,7 @@ void sa_snapshot_begin(struct sa_scope *s)
     sa_point("begin-after");
     w->slot->snapshots++;
     s->compare = SA_COMPARE_PAGES;
+    s->known.untouched = false; /* its end may delete */
     w->pump = true;
 }
 
@@ -84,6 +85,8 @@ int sa_snapshot_item(struct sa_scope *s, const char *json, size_t n, struct sa_e
     const struct sa_scrub_options opt = {.metadata_only = true};
     if (sa_scrub(json, n, &opt, NULL, &o, err))
         return -1;
+    if (!*o.name)
+        return sa_err_set(err, SA_EPROTOCOL, "an object has no name");
     return sa_intake_visible(s, &o) ? add_key(s, &o, err) : 0;
 }
 

@@ -209,7 +209,8 @@ struct sa_get {
     struct sa_worker *w;
     struct sa_request *req; /* NULL: the place is free */
     uint32_t scope;
-    uint64_t high; /* of the scope when the read began */
+    uint64_t high;  /* of the scope when the read began */
+    bool overtaken; /* the object's deletion was seen since */
     char namespace[64], name[SA_NAME_MAX];
 };
 
@@ -241,6 +242,7 @@ struct sa_worker {
     struct sa_strings cluster_wide, narrow; /* "plural.group" that may, may not be listed in all
                                                namespaces; asked only where `namespaces` are many */
     struct sa_request *access;              /* that question, under way */
+    char *access_to;                        /* what it asks for */
 
     struct sa_scope **scopes;
     size_t n_scopes;

@@ -64,12 +64,16 @@ void sa_session_welcome(struct sa_worker *w, uint64_t epoch, const Scaleagent__V
                 sa_scope_suspend(w->scopes[i]);
             if (w->scopes[i]->dirty) /* what the other agent sends is not ours to repeat */
                 sa_dirty_clear(w->scopes[i]->dirty);
+            w->scopes[i]->compare_needed = true; /* and what it wrote last is not known */
         }
         return;
     }
     w->session = SA_SESSION_CACHING;
     for (size_t i = 0; i < welcome->n_scopes; i++)
         note_known(w, welcome->scopes[i]);
+    for (size_t i = 0; i < w->n_scopes; i++) /* the one that Scopes does not name */
+        if (w->scopes[i]->internal && w->scopes[i]->follow == SA_FOLLOW_OFF)
+            w->scopes[i]->follow = SA_FOLLOW_LIST;
     w->scopes_changed = true; /* Scopes comes first in an epoch, and begins each scope */
 }
 

@@ -220,6 +220,24 @@ START_TEST(a_part_must_follow_its_own)
 }
 END_TEST
 
+START_TEST(a_scope_that_goes_takes_an_object_under_way_along)
+{
+    static const struct fx_scope services = {2, "services", ""};
+    struct fx_delta d = {1, "default", "a", "{\"name\":\"a\",\"v\":1}", 0, 8};
+    uint64_t epoch;
+
+    accounts("a", NULL);
+    epoch = open_account(1);
+    ok(1, fx_deltas(epoch, 1, &d, 1));
+    ok(1, fx_scopes(epoch, &services, 1));
+    d = (struct fx_delta){2, "default", "s", "{\"name\":\"s\"}", 0, 0};
+    ok(1, fx_deltas(epoch, 2, &d, 1));
+    commit();
+    ck_assert_uint_eq(last[1]->ack->sequence, 2);
+    ck_assert_int_eq(query("SELECT count(*) FROM objects"), 1);
+}
+END_TEST
+
 START_TEST(scopes_that_go_take_their_rows_along)
 {
     static const struct fx_scope one[] = {{2, "services", NULL}};
@@ -535,6 +553,7 @@ int main(void)
     tcase_add_test(t, an_incomplete_snapshot_deletes_nothing);
     tcase_add_test(t, puts_parts_together);
     tcase_add_test(t, a_part_must_follow_its_own);
+    tcase_add_test(t, a_scope_that_goes_takes_an_object_under_way_along);
     tcase_add_test(t, scopes_that_go_take_their_rows_along);
     tcase_add_test(t, accounts_that_go_take_their_rows_along);
     tcase_add_test(t, another_cluster_of_the_same_name_starts_empty);

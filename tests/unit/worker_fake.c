@@ -177,6 +177,8 @@ void fake_answer(struct fake *f, struct sa_request *r, int status, const char *b
 {
     struct sa_err *err = NULL;
     ck_assert_ptr_nonnull(r);
+    if (status == 404 && body && !*body)
+        body = "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"NotFound\",\"code\":404}";
     if (status < 300 && r->opt.on_data && body &&
         r->opt.on_data(r->opt.arg, body, strlen(body), &err))
         done(f, r, status, NULL, err);

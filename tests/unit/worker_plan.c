@@ -155,7 +155,14 @@ START_TEST(many_namespaces_are_one_scope_where_that_is_allowed)
         found(f, "pods./v1", "");
         ck_assert(!f->w.planned);
         struct sa_request *q = fake_request(f, "selfsubjectaccessreviews");
-        fake_answer(f, q, allowed == 2 ? 500 : 201,
+        if (allowed == 2) { /* no answer decides nothing: it is asked again with the discovery */
+            fake_answer(f, q, 500, "");
+            ck_assert(!f->w.planned);
+            ck_assert_uint_lt(f->w.rediscover_ns, sa_mono_ns() + 10 * SA_NS_PER_S);
+            found(f, "pods./v1", "");
+            q = fake_request(f, "selfsubjectaccessreviews");
+        }
+        fake_answer(f, q, allowed == 2 ? 403 : 201,
                     allowed == 1 ? "{\"status\":{\"allowed\":true}}" : "{\"status\":{}}");
         ck_assert(f->w.planned);
         open_session(f);
@@ -166,6 +173,22 @@ START_TEST(many_namespaces_are_one_scope_where_that_is_allowed)
         ck_assert_ptr_null(fake_request(f, "selfsubjectaccessreviews"));
         fake_free(f);
     }
+}
+END_TEST
+
+START_TEST(an_answer_belongs_to_what_was_asked)
+{
+    struct fake *f = started("pods deployments");
+    for (const char *c = "abcd"; *c; c++)
+        sa_names_add(&f->w.account.namespaces, (char[]){*c, '\0'});
+    found(f, "pods./v1", "");
+    struct sa_request *q = fake_request(f, "selfsubjectaccessreviews");
+    found(f, "deployments.apps/v1 pods./v1", ""); /* meanwhile */
+    fake_answer(f, q, 201, "{\"status\":{\"allowed\":true}}");
+    fake_answer(f, fake_request(f, "selfsubjectaccessreviews"), 201, "{\"status\":{}}");
+    ck_assert(sa_names_has(&f->w.cluster_wide, "pods."));
+    ck_assert(sa_names_has(&f->w.narrow, "deployments.apps"));
+    fake_free(f);
 }
 END_TEST
 
@@ -274,6 +297,7 @@ TCase *worker_plan_cases(void)
     tcase_add_test(t, what_the_other_side_holds_of_an_unknown_group_stays);
     tcase_add_test(t, a_scope_for_each_namespace);
     tcase_add_test(t, many_namespaces_are_one_scope_where_that_is_allowed);
+    tcase_add_test(t, an_answer_belongs_to_what_was_asked);
     tcase_add_test(t, namespaces_and_definitions_are_made_up);
     tcase_add_test(t, a_changed_definition_asks_for_discovery);
     tcase_add_test(t, definitions_are_watched_for_ourselves);

@@ -12,5 +12,6 @@ TCase *worker_list_cases(void);
 TCase *worker_watch_cases(void);
 TCase *worker_session_cases(void);
 TCase *worker_compare_cases(void);
+TCase *worker_races_cases(void);
 
 #endif
