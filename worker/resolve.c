@@ -38,8 +38,7 @@ void sa_resolve_cancel(struct sa_worker *w, const struct sa_scope *s)
     }
 }
 
-struct sa_get *sa_resolve_reading(const struct sa_scope *s, const char *namespace,
-                                  const char *name)
+struct sa_get *sa_resolve_reading(const struct sa_scope *s, const char *namespace, const char *name)
 {
     for (unsigned i = 0; s->gets && i < SA_GETS; i++) {
         struct sa_get *g = &s->w->gets[i];

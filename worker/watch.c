@@ -154,7 +154,8 @@ static void ended(struct sa_scope *s, const struct sa_response *r)
     if (initial && r->status == 200 && t->verdict == SA_WATCH_GOES_ON && (settled || silent) &&
         (silent || !r->error)) {
         /* It takes the parameters for something else, and would stream for ever. */
-        sa_log(SA_INFO, "the server did not end the list that it streamed; lists are read by pages");
+        sa_log(SA_INFO,
+               "the server did not end the list that it streamed; lists are read by pages");
         w->no_watch_list = true;
         return;
     }
