@@ -343,6 +343,25 @@ START_TEST(a_pause_makes_workers_wait)
 }
 END_TEST
 
+/* Its key can't be heard meanwhile: that is not the guest's fault. */
+START_TEST(a_pause_makes_no_forger_of_a_guest)
+{
+    char a;
+    nng_socket w;
+
+    add(1, &a);
+    sa_intake_pause(intake, true);
+    w = dial(1);
+    say(w, SA_DATA_HELLO, 0, key, sizeof key);
+    turn_for(6000);
+    ck_assert_uint_eq(seen.forgeries, 0);
+    sa_intake_pause(intake, false);
+    wait_for(&seen.bound, 1);
+    ck_assert_uint_eq(seen.forgeries, 0);
+    nng_close(w);
+}
+END_TEST
+
 START_TEST(a_drain_gives_what_has_come)
 {
     char a;
@@ -545,6 +564,7 @@ int main(void)
     tcase_add_test(t, closes_a_pipe_that_says_nothing);
     tcase_add_test(t, a_new_key_ends_the_old_worker);
     tcase_add_test(t, a_pause_makes_workers_wait);
+    tcase_add_test(t, a_pause_makes_no_forger_of_a_guest);
     tcase_add_test(t, a_drain_gives_what_has_come);
     tcase_add_test(t, a_worker_that_does_not_read_is_cut_off);
     tcase_add_test(t, links_can_be_removed_at_any_time);
