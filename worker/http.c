@@ -7,6 +7,8 @@
 #include "config/settings.h"
 #include "worker/http_internal.h"
 
+#define PIONEER_WAIT                                                                               \
+    SA_NS_PER_S           /* a server may hold back a watch's headers until its first event */
 #define DEFAULT_RATE 50.0 /* requests a second, where the settings say nothing */
 
 /* Lists of requests */
@@ -97,8 +99,13 @@ static bool may_start(struct sa_http *h, const struct sa_request *r)
 {
     if (r->opt.urgent || r->retried)
         return true;
-    if (h->pioneer != NULL)
+    if (h->pioneer != NULL && sa_mono_ns() - h->pioneer_ns >= PIONEER_WAIT)
+        h->pioneer = NULL;
+    if (h->pioneer != NULL) {
+        if (!sa_timer_armed(&h->rate_timer))
+            (void)sa_timer_set(h->loop, &h->rate_timer, PIONEER_WAIT, on_rate, h);
         return false;
+    }
     if (h->allowance >= 1.0) {
         h->allowance -= 1.0;
         return true;
@@ -141,6 +148,7 @@ static bool start_one(struct sa_http *h, struct sa_request *r)
     }
     if (!r->opt.urgent && !has_room(h)) {
         h->pioneer = r;
+        h->pioneer_ns = sa_mono_ns();
         h->pioneer_connections = h->counters.connections;
     }
     sa_http_unlink(&h->waiting, r);
@@ -177,6 +185,7 @@ static void on_kick(void *arg)
         return;
     }
     h->depth++;
+    sa_timer_cancel(h->loop, &h->rate_timer); /* set again by whoever still has to wait */
     refill(h);
     h->waits = false;
     while (!h->freed && !h->reconnecting && (r = pick(h, before)) != NULL) {

@@ -78,6 +78,7 @@ struct sa_http {
     size_t n_running;
     size_t room;                  /* streams found to be had beyond SA_HTTP_STREAMS a connection */
     struct sa_request *pioneer;   /* started past the known room: others wait for how it fares */
+    uint64_t pioneer_ns;          /* when it started */
     uint64_t pioneer_connections; /* that had been made before it started */
     struct sa_timer curl_timer, kick_timer, rate_timer, probe_timer;
     unsigned depth;    /* of our own callbacks and of libcurl on the stack */

@@ -225,6 +225,20 @@ START_TEST(test_more_than_its_streams)
 }
 END_TEST
 
+/* A request that is never answered holds others up for a moment only. */
+START_TEST(test_silent_pioneer)
+{
+    static struct answer a[100];
+    client_start("https", "tls", "", "");
+    the.http->allowance = the.http->burst = 1000;
+    for (size_t i = 0; i < 92; i++)
+        ask(&a[i], &(struct sa_request_options){.path = "/hang"});
+    uint64_t began = sa_mono_ns();
+    ck_assert_int_eq(get("/version")->status, 200);
+    ck_assert_uint_lt(sa_mono_ns() - began, 10 * SA_NS_PER_S);
+}
+END_TEST
+
 START_TEST(test_client_certificate)
 {
     char user[300];
@@ -367,6 +381,7 @@ TCase *worker_http_client(void)
     tcase_add_loop_test(t, test_methods, 0, 2);
     tcase_add_test(t, test_multiplex);
     tcase_add_test(t, test_more_than_its_streams);
+    tcase_add_test(t, test_silent_pioneer);
     tcase_add_test(t, test_client_certificate);
     tcase_add_test(t, test_client_certificate_changes);
     tcase_add_loop_test(t, test_server_name, 0, 2);
