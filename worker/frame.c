@@ -43,6 +43,8 @@ struct sa_frame {
     size_t max;
     struct sa_json_brace brace;
     struct sa_buf object; /* the part of it that came in former pieces */
+    void (*on_large)(void *arg, size_t n);
+    size_t left_out; /* bytes so far of an object that is too long */
 
     /* of a list */
     struct sa_buf meta; /* the list without its items */
@@ -85,6 +87,11 @@ struct sa_frame *sa_frame_watch(size_t max_object, sa_frame_cb *on_item, void *a
         f->on_item = on_item;
     }
     return f;
+}
+
+void sa_frame_leave_out(struct sa_frame *f, void (*on_large)(void *arg, size_t n))
+{
+    f->on_large = on_large;
 }
 
 void sa_frame_free(struct sa_frame *f)
@@ -131,11 +138,28 @@ static int gather(struct sa_frame *f, struct sa_buf *b, const char *p, size_t n,
     return 0;
 }
 
+/* n more bytes of an object that is longer than what is taken; ends: it is complete with them. */
+static void leave_out(struct sa_frame *f, size_t n, bool ends)
+{
+    f->left_out += f->object.len + n;
+    sa_buf_free(&f->object);
+    if (ends) {
+        f->state = f->on_meta != NULL ? L_BEHIND : W_BETWEEN;
+        f->on_large(f->arg, f->left_out);
+        f->left_out = 0;
+    }
+}
+
 /* Reads on in an object. Returns the place behind what was taken, NULL with *err. */
 static const char *in_object(struct sa_frame *f, const char *p, const char *end,
                              struct sa_err **err)
 {
     size_t n = sa_json_brace(&f->brace, p, (size_t)(end - p));
+    size_t piece = n != 0 ? n : (size_t)(end - p);
+    if (f->on_large != NULL && f->left_out + f->object.len + piece > f->max) {
+        leave_out(f, piece, n != 0);
+        return p + piece;
+    }
     if (n == 0) {
         return gather(f, &f->object, p, (size_t)(end - p), err) == 0 ? end : NULL;
     }

@@ -25,6 +25,9 @@ struct sa_frame *sa_frame_list(size_t max_object, sa_frame_cb *on_item, sa_frame
                                void *arg);
 struct sa_frame *sa_frame_watch(size_t max_object, sa_frame_cb *on_item, void *arg);
 void sa_frame_free(struct sa_frame *f);
+/* From now on an object that is longer than max_object is left out, and its length told, instead of
+ * being an error. */
+void sa_frame_leave_out(struct sa_frame *f, void (*on_large)(void *arg, size_t n));
 
 /* -1: a callback said so, or the bytes are no such stream (SA_EPROTOCOL), or one object is longer
  * than max_object (SA_ELIMIT; the message says how long and at most). The frame is dead after it.

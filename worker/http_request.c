@@ -209,8 +209,10 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
         return 0;
     }
     r->received.max = r->opt.max_body > 0 ? r->opt.max_body : SA_HTTP_BODY;
-    if (sa_buf_add(&r->received, p, n) != 0)
+    if (n > r->received.max - r->received.len)
         return refuse(r, SA_ELIMIT, "the answer is longer than what is taken of it");
+    if (sa_buf_add(&r->received, p, n) != 0)
+        return refuse(r, SA_EMEMORY, "no memory for the answer");
     return n;
 }
 

@@ -126,6 +126,11 @@ static int on_item(void *arg, const char *json, size_t n, struct sa_err **err)
     return sa_intake(l->scope, json, n, SA_FROM_LIST, false, err);
 }
 
+static void on_large(void *arg, size_t n)
+{
+    sa_scope_left_out(((struct sa_list *)arg)->scope, "", n);
+}
+
 static int on_meta(void *arg, const char *json, size_t n, struct sa_err **err)
 {
     struct sa_list *l = arg;
@@ -270,6 +275,8 @@ static int start_page(struct sa_list *l, unsigned limit, struct sa_err **err)
     l->frame = sa_frame_list((size_t)w->account.max_object_bytes, on_item, on_meta, l);
     if (!l->frame)
         return sa_err_set(err, SA_EMEMORY, "no memory for a list");
+    if (!l->names) /* a name that is left out of a comparison would be deleted */
+        sa_frame_leave_out(l->frame, on_large);
     struct sa_request_options opt = {
         .path = path.data,
         .accept = l->names || s->internal ? SA_ACCEPT_METADATA_LIST : NULL,

@@ -78,7 +78,11 @@ static void on_done(void *arg, const struct sa_response *r)
     if (!s)
         return;
     sa_intake_stamp(w);
-    if (not_found(r)) {
+    bool large =
+        r->status == 200 && r->error && r->error->code == SA_ELIMIT && r->body && r->body->len;
+    if (large)
+        sa_scope_left_out(s, g->name, (size_t)w->account.max_object_bytes + 1);
+    if (not_found(r) || large) {
         /* A version seen after the read began belongs to a newer object of this name. */
         struct sa_object o = {0};
         snprintf(o.namespace, sizeof o.namespace, "%s", g->namespace);

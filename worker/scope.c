@@ -260,6 +260,16 @@ uint64_t sa_scope_failed(struct sa_scope *s, const struct sa_response *r, struct
     return wait;
 }
 
+void sa_scope_left_out(struct sa_scope *s, const char *name, size_t n)
+{
+    char title[400];
+    sa_scope_title(s, title, sizeof title);
+    sa_slot_error(s->w->slot,
+                  "%s: an object%s%s of %zu bytes is left out, limits.objectSize is %lld", title,
+                  *name ? " named " : "", name, n, (long long)s->w->account.max_object_bytes);
+    sa_log(SA_WARN, "%s", s->w->slot->last_error);
+}
+
 void sa_scope_succeeded(struct sa_scope *s)
 {
     s->failing = false;

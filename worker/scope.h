@@ -25,6 +25,8 @@ void sa_scope_follow(struct sa_scope *s);
 uint64_t sa_scope_failed(struct sa_scope *s, const struct sa_response *r, struct sa_backoff *b,
                          const char *doing);
 void sa_scope_succeeded(struct sa_scope *s);
+/* An object of the scope is larger than what is streamed, and is left out: reports it. */
+void sa_scope_left_out(struct sa_scope *s, const char *name, size_t n);
 /* "deployments.apps", "pods in default" for logs and errors. */
 void sa_scope_title(const struct sa_scope *s, char *out, size_t n);
 /* Path of the scope's collection, or of one object of it, without a query. */

@@ -18,6 +18,7 @@
 
 #define SILENCE_NS     (120 * SA_NS_PER_S)
 #define SILENCE_MAX_NS (600 * SA_NS_PER_S)
+#define LARGE_AUDIT_NS (300 * SA_NS_PER_S)
 #define SETTLED_NS     (5 * SA_NS_PER_S) /* a watch that lived so long was a good one */
 
 static uint64_t silence_limit(const struct sa_scope *s)
@@ -120,6 +121,16 @@ static int on_event(void *arg, const char *json, size_t n, struct sa_err **err)
                      type == SA_WATCH_DELETED, err);
 }
 
+/* The other side may hold it as it was, when it was smaller: the next list tells. */
+static void on_large(void *arg, size_t n)
+{
+    struct sa_scope *s = arg;
+    uint64_t soon = sa_mono_ns() + LARGE_AUDIT_NS;
+    sa_scope_left_out(s, "", n);
+    if (!s->audit_ns || s->audit_ns > soon)
+        s->audit_ns = soon;
+}
+
 static int on_data(void *arg, const void *p, size_t n, struct sa_err **err)
 {
     struct sa_scope *s = arg;
@@ -217,6 +228,7 @@ static int start(struct sa_scope *s, bool initial, struct sa_err **err)
     s->watch.frame = sa_frame_watch((size_t)w->account.max_object_bytes, on_event, s);
     if (!s->watch.frame)
         return sa_err_set(err, SA_EMEMORY, "no memory for a watch");
+    sa_frame_leave_out(s->watch.frame, on_large);
     struct sa_request_options opt = {
         .path = path.data,
         .accept = s->internal ? SA_ACCEPT_METADATA : NULL,

@@ -209,6 +209,36 @@ START_TEST(objects_are_bounded)
 }
 END_TEST
 
+static void on_large(void *arg, size_t n)
+{
+    struct seen *s = arg;
+    char text[32];
+    snprintf(text, sizeof text, "%zu!", n);
+    sa_buf_adds(&s->text, text);
+}
+
+START_TEST(what_is_too_long_is_left_out)
+{
+    static const char watch[] = "{\"a\":\"01}3456789\"}{\"b\":1}{\"c\":\"0123456789\"}";
+    static const char list[] = "{\"items\":[{\"a\":\"01}3456789\"},{\"b\":1}]}";
+    for (size_t size = 1; size <= sizeof(watch); size++) {
+        struct seen s = {0};
+        struct sa_frame *f = sa_frame_watch(17, on_item, &s);
+        sa_frame_leave_out(f, on_large);
+        ck_assert_int_eq(feed(f, watch, sizeof(watch) - 1, size), SA_OK);
+        ck_assert_str_eq(s.text.data, "18!<{\"b\":1}>18!");
+        sa_frame_free(f);
+        sa_buf_reset(&s.text);
+        f = sa_frame_list(17, on_item, on_meta, &s);
+        sa_frame_leave_out(f, on_large);
+        ck_assert_int_eq(feed(f, list, sizeof(list) - 1, size), SA_OK);
+        ck_assert_str_eq(s.text.data, "18!<{\"b\":1}>({})");
+        sa_frame_free(f);
+        sa_buf_free(&s.text);
+    }
+}
+END_TEST
+
 START_TEST(a_callback_stops_it)
 {
     struct seen s = {.stop_at = 2};
@@ -250,6 +280,7 @@ TCase *worker_bytes_frame_cases(void)
     tcase_add_loop_test(t, pieces_of_any_size, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, a_long_stream_in_odd_pieces);
     tcase_add_test(t, objects_are_bounded);
+    tcase_add_test(t, what_is_too_long_is_left_out);
     tcase_add_test(t, a_callback_stops_it);
     tcase_add_test(t, a_backslash_at_the_end_of_each_piece);
     return t;

@@ -187,13 +187,19 @@ void fake_answer(struct fake *f, struct sa_request *r, int status, const char *b
     sa_err_free(&err);
 }
 
-void fake_break(struct fake *f, struct sa_request *r)
+void fake_break_with(struct fake *f, struct sa_request *r, int status, enum sa_code code,
+                     const char *body)
 {
     struct sa_err *err = NULL;
     ck_assert_ptr_nonnull(r);
-    sa_err_set(&err, SA_ENETWORK, "the connection broke");
-    done(f, r, 0, NULL, err);
+    sa_err_set(&err, code, "the connection broke");
+    done(f, r, status, body, err);
     sa_err_free(&err);
+}
+
+void fake_break(struct fake *f, struct sa_request *r)
+{
+    fake_break_with(f, r, 0, SA_ENETWORK, NULL);
 }
 
 void fake_data(struct fake *f, struct sa_request *r, const char *text)

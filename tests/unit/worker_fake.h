@@ -60,6 +60,9 @@ const char *fake_accept(const struct sa_request *r);
 void fake_answer(struct fake *f, struct sa_request *r, int status, const char *body);
 /* Ends it without an answer. */
 void fake_break(struct fake *f, struct sa_request *r);
+/* The same with a status, some bytes and a code. */
+void fake_break_with(struct fake *f, struct sa_request *r, int status, enum sa_code code,
+                     const char *body);
 /* Body bytes of a 200 that goes on. */
 void fake_data(struct fake *f, struct sa_request *r, const char *text);
 /* The watch's events: "ADDED", name, version, content (of spec.x). */

@@ -253,6 +253,42 @@ START_TEST(an_object_without_a_name_is_refused)
 }
 END_TEST
 
+START_TEST(an_object_that_is_too_large_is_left_out_alone)
+{
+    struct fake *f = fake_new();
+    f->w.account.max_object_bytes = 1000;
+    f->w.no_watch_list = true;
+    fake_start(f);
+    fake_welcome(f, NULL, 1 << 20);
+    char x[2000], items[2100];
+    memset(x, 'x', sizeof x - 1);
+    x[sizeof x - 1] = '\0';
+    snprintf(items, sizeof items, "a:5:1 big:6:%s b:7:1", x);
+    answer_list(f, 100, NULL, items);
+    ck_assert_ptr_nonnull(strstr(f->slot.last_error, "left out"));
+    fake_expect_deltas(f, "+a=1 +b=1");
+    fake_drop(fake_expect(f, BODY(SUMS)));
+    fake_sums(f, fake_scope(f)->id, true);
+    fake_event(f, "MODIFIED", "a", 101, x); /* grew past it */
+    fake_event(f, "MODIFIED", "b", 102, "2");
+    fake_expect_deltas(f, "+b=2");
+    ck_assert_uint_lt(fake_scope(f)->audit_ns, sa_mono_ns() + 301 * SA_NS_PER_S);
+    /* the list that follows takes the smaller one that was sent away */
+    fake_scope(f)->want_list = true;
+    fake_turn(f);
+    snprintf(items, sizeof items, "a:101:%s b:102:2", x);
+    answer_list(f, 110, NULL, items);
+    message *m = fake_expect(f, BODY(SUMS));
+    ck_assert_uint_eq(m->sums->count, 1);
+    fake_drop(m);
+    dirty(f, "a"); /* as a comparison does, which knows its name */
+    struct sa_request *q = fake_request(f, "/pods/a");
+    fake_break_with(f, q, 200, SA_ELIMIT, "{");
+    fake_expect_deltas(f, "-a");
+    fake_free(f);
+}
+END_TEST
+
 TCase *worker_races_cases(void)
 {
     TCase *t = tcase_create("races");
@@ -267,5 +303,6 @@ TCase *worker_races_cases(void)
     tcase_add_test(t, an_answer_without_a_version_is_no_list);
     tcase_add_test(t, a_list_does_not_wait_for_an_outage_to_end);
     tcase_add_test(t, an_object_without_a_name_is_refused);
+    tcase_add_test(t, an_object_that_is_too_large_is_left_out_alone);
     return t;
 }
