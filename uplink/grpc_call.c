@@ -37,6 +37,7 @@ struct sa_call {
     long grpc_status;       /* -1: none was seen */
     char grpc_message[512];
     bool paused, finishing, grpc_content, over;
+    curl_socket_t sending; /* the connection, while libcurl waits for room to send; or bad */
     CURLcode result;
     char text[CURL_ERROR_SIZE];
 };
@@ -77,6 +78,7 @@ static int set_fd(CURL *easy, curl_socket_t fd, int what, void *arg, void *unuse
 
     (void)easy;
     (void)unused;
+    c->sending = what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT) ? fd : CURL_SOCKET_BAD;
     if (what == CURL_POLL_REMOVE) {
         sa_loop_fd_remove(c->loop, fd);
         /* While the upload pauses libcurl watches the socket for the answer alone. That it does so
@@ -282,6 +284,9 @@ static void on_kick(void *arg)
         c->paused = false;
         curl_easy_pause(c->easy, CURLPAUSE_CONT);
         drive(c, CURL_SOCKET_TIMEOUT, 0);
+    } else if (c->first && c->received > 0 && c->sending != CURL_SOCKET_BAD) {
+        /* Not paused: it would send in the next turn, which may come after a rest. */
+        drive(c, c->sending, CURL_CSELECT_OUT);
     }
 }
 
@@ -437,6 +442,7 @@ struct sa_call *sa_call_new(struct sa_loop *l, const struct sa_call_options *o,
         return NULL;
     }
     c->loop = l;
+    c->sending = CURL_SOCKET_BAD;
     c->ev = ev;
     c->arg = arg;
     c->last = &c->first;

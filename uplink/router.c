@@ -12,7 +12,7 @@
 #include "uplink/relay.h"
 
 /* Where messages come closer than twice this, they are let gather for so long. */
-#define GATHER (5 * SA_NS_PER_MS)
+#define GATHER (10 * SA_NS_PER_MS)
 /* Bytes between two ticks that leave much memory behind in the allocator. */
 #define FLOOD ((uint64_t)4 * 1024 * 1024)
 

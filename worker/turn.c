@@ -12,10 +12,11 @@
 #include "worker/session.h"
 #include "worker/step.h"
 
-#define ROUNDS     8u /* of one turn; the rest waits for the next */
-#define TICK_NS    SA_NS_PER_S
-#define IDLE_NS    SA_NS_PER_S
-#define KEEP_BYTES (8u * 1024u)
+#define ROUNDS        8u /* of one turn; the rest waits for the next */
+#define TICK_NS       SA_NS_PER_S
+#define IDLE_NS       SA_NS_PER_S
+#define TICK_EARLY_NS (TICK_NS / 8)
+#define KEEP_BYTES    (8u * 1024u)
 
 static void on_wake(void *arg)
 {
@@ -48,9 +49,14 @@ void sa_worker_turn(struct sa_worker *w)
         sa_worker_wake_at(w, sa_mono_ns() + SA_NS_PER_MS);
 }
 
+static void on_tick(void *arg);
+
 static void turn_end(void *arg)
 {
     struct sa_worker *w = arg;
+    /* A wake-up less: whoever is awake shortly before it is due ticks now. */
+    if (sa_timer_armed(&w->tick) && w->tick.due_ns - TICK_EARLY_NS <= sa_mono_ns())
+        on_tick(w);
     if (w->pump)
         sa_worker_turn(w);
     /* libcurl hands over some of what it has read only when its timer calls it again, at once. */
