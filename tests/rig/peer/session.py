@@ -40,7 +40,6 @@ class SessionAccount:
     def __init__(self, handle, name):
         self.handle, self.name = handle, name
         self.epoch = None
-        self.past = set()  # epochs that were given on this stream
         self.stored = None
 
 
@@ -123,8 +122,8 @@ class Session:
                 require(m.epoch == 0, "AccountOpen names epoch {}", m.epoch)
                 self._open(account, m.open)
                 return
-            if m.epoch in account.past and (account.epoch is None or m.epoch != account.epoch.number):
-                return  # sent before its sender knew that the epoch is over
+            if 0 < m.epoch <= self.store.last_epoch and (account.epoch is None or m.epoch != account.epoch.number):
+                return  # sent before its sender knew that the epoch is over, perhaps on the stream before
             require(account.epoch is not None and m.epoch == account.epoch.number, "{} of epoch {}, which was never given",
                     body, m.epoch)
             if account.stored.owner is not account:
@@ -153,7 +152,6 @@ class Session:
         stored.owner = account
         account.stored = stored
         account.epoch = e = Epoch(number, self.peer.options.credit)
-        account.past.add(number)
         known = []
         for s in stored.scopes.values():
             if s.checkpoint:

@@ -71,6 +71,7 @@ class Store:
         self.point = point
         self.accounts = {}
         self.dirty = False
+        self.last_epoch = 0
         self.db = sqlite3.connect(path or ":memory:", isolation_level=None)
         self.keep = path is not None
         self.db.execute("PRAGMA journal_mode=WAL")
@@ -79,6 +80,7 @@ class Store:
         self._load()
 
     def _load(self):
+        self.last_epoch = self.db.execute("SELECT last FROM epochs").fetchone()[0]
         for name, agent, cluster in self.db.execute("SELECT name, agent, cluster FROM accounts"):
             self.accounts[name] = Account(name, agent, cluster)
         scopes = {}
@@ -123,9 +125,9 @@ class Store:
         """Grows for ever; committed at once, since it leaves at once."""
         self._begin()
         self.db.execute("UPDATE epochs SET last=last+1")
-        epoch = self.db.execute("SELECT last FROM epochs").fetchone()[0]
+        self.last_epoch += 1
         self.commit()
-        return epoch
+        return self.last_epoch
 
     def account(self, name, agent, cluster):
         a = self.accounts.get(name)
