@@ -12,8 +12,9 @@
 
 #define TOKEN_AGE                                                                                  \
     (60 * SA_NS_PER_S) /* a token file is read again after this time, as in client-go */
-#define EARLY_S    60  /* a plugin is asked again this long before its answer expires */
-#define EXEC_PAUSE (5 * SA_NS_PER_S)  /* between two tries of a plugin that fails */
+#define EARLY_S 60     /* a plugin is asked again this long before its answer expires */
+/* Between two tries of a plugin that fails, or that hands out the same until its very end. */
+#define EXEC_PAUSE (5 * SA_NS_PER_S)
 #define EXEC_YOUNG (20 * SA_NS_PER_S) /* a 401 to an answer this young is no reason to ask anew */
 
 /* Headers */
@@ -261,7 +262,8 @@ void sa_credential_on_exec(void *arg, const void *json, size_t n, const struct s
 /* READY: what is there may be used, a renewal may be under way behind it. */
 static enum sa_credential_state exec_state(struct sa_credential *c, struct sa_err **err)
 {
-    bool paused = c->exec_failed_ns != 0 && sa_mono_ns() - c->exec_failed_ns < EXEC_PAUSE;
+    uint64_t since = exec_stale(c, 0) ? c->exec_failed_ns : c->exec_answered_ns;
+    bool paused = since != 0 && sa_mono_ns() - since < EXEC_PAUSE;
     if (!exec_stale(c, EARLY_S))
         return SA_CREDENTIAL_READY;
     if (!paused)

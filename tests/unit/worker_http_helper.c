@@ -211,11 +211,18 @@ START_TEST(test_expiry)
     start(&w, script, "");
     expect_state(&w, SA_CREDENTIAL_WAIT);
     turn_until(&w, &w.news, 1);
-    /* Valid for half a minute: in use, and renewed behind it. */
+    /* Valid for half a minute: in use, and renewed behind it; but not with each request. */
+    expect_token(&w, "Authorization: Bearer t");
+    turn_until(&w, &w.dones, 1);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(sa_loop_turn(w.loop, 50, NULL), 0);
+    ck_assert_uint_eq(w.wants, 1);
+    w.cred->exec_answered_ns = 0;
     expect_token(&w, "Authorization: Bearer t");
     turn_until(&w, &w.news, 2);
     snprintf(script, sizeof(script), SAY("{\"token\":\"u\",\"expirationTimestamp\":\"%s\"}"), past);
     test_write("plugin", script);
+    w.cred->exec_answered_ns = 0;
     expect_token(&w, "Authorization: Bearer t");
     turn_until(&w, &w.news, 3);
     expect_state(&w, SA_CREDENTIAL_WAIT);
