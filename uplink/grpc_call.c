@@ -236,6 +236,11 @@ static void curl_error(const struct sa_call *c, struct sa_err **err)
     case CURLE_GOT_NOTHING:
         text = "no answer came: does a gRPC server listen there?";
         break;
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        text = "the other side went away without ending the stream";
+        break;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:

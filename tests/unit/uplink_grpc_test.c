@@ -325,6 +325,56 @@ START_TEST(speaks_mutual_tls)
 }
 END_TEST
 
+/* A proxy by CONNECT for one connection; it writes down what was asked for. */
+static const char proxy_program[] =
+    "import socket,sys,threading\n"
+    "s=socket.create_server(('127.0.0.1',0))\n"
+    "print(s.getsockname()[1],flush=True)\n"
+    "def pump(a,b):\n"
+    "    try:\n"
+    "        while (d:=a.recv(65536)): b.sendall(d)\n"
+    "    except OSError: pass\n"
+    "    try: b.shutdown(2)\n"
+    "    except OSError: pass\n"
+    "c,_=s.accept()\n"
+    "h=b''\n"
+    "while b'\\r\\n\\r\\n' not in h: h+=c.recv(4096)\n"
+    "open(sys.argv[1],'ab').write(h)\n"
+    "t=socket.create_connection(h.split()[1].decode().rsplit(':',1))\n"
+    "c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n')\n"
+    "for x in ((c,t),(t,c)): threading.Thread(target=pump,args=x).start()\n";
+
+START_TEST(goes_through_a_proxy_unless_told_not_to)
+{
+    char command[4096], url[64], connect[96];
+    unsigned port = 0;
+    FILE *f;
+
+    snprintf(command, sizeof command, "exec timeout 30 /usr/bin/python3 -c \"%s\" %s/proxy",
+             proxy_program, gx.dir);
+    f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fscanf(f, "%u", &port), 1);
+    snprintf(url, sizeof url, "http://user:word@127.0.0.1:%u", port);
+    setenv("HTTPS_PROXY", url, 1);
+    gx_peer(NULL);
+    gx_open();
+    gx_wait(&gx.ups, 1);
+    snprintf(connect, sizeof connect, "CONNECT %s ", gx.address);
+    ck_assert(gx_file_has("proxy", connect));
+    ck_assert(gx_file_has("proxy", "Proxy-Authorization: Basic dXNlcjp3b3Jk"));
+    gx_close(0);
+    snprintf(command, sizeof command, "%s/proxy", gx.dir);
+    ck_assert_int_eq(unlink(command), 0);
+    gx.settings.clouddriver.no_proxy = true;
+    gx_open();
+    gx_wait(&gx.ups, 2);
+    ck_assert(!gx_file_has("proxy", connect));
+    gx_close(0);
+    ck_assert_int_eq(pclose(f), 0); /* it has ended with its only connection */
+}
+END_TEST
+
 /* A web server, or anything else that is no gRPC. */
 START_TEST(says_that_no_grpc_is_there)
 {
@@ -427,6 +477,7 @@ int main(void)
     tcase_add_test(t, a_token_needs_tls);
     tcase_add_test(t, a_command_gives_the_token);
     tcase_add_test(t, speaks_mutual_tls);
+    tcase_add_test(t, goes_through_a_proxy_unless_told_not_to);
     tcase_add_test(t, says_that_no_grpc_is_there);
     tcase_add_test(t, a_peer_that_does_not_read_costs_bounded_memory);
     tcase_add_test(t, carries_much_in_order);
