@@ -8,7 +8,7 @@
 SUITES='
 unit|core|300|unit tests (Check)
 sanitized|core|420|unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-valgrind|core|300|unit tests under valgrind
+valgrind|core|420|unit tests under valgrind
 fuzz|core|180|every parser of foreign bytes, fuzzed for a short time
 shell|core|60|shellcheck over every script
 format|core|60|formatting of the C sources
@@ -34,11 +34,10 @@ suite_sanitized() {
     UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$ROOT/build-sanitized" -L unit -LE peer -j"$JOBS" --output-on-failure --no-tests=error
 }
 
-# Tests that fork many processes or install seccomp filters tell nothing more under valgrind, or can't run
-# there.
+# Tests that measure time, fork many processes or install seccomp filters can't run under valgrind.
 suite_valgrind() {
     have valgrind || skip "valgrind is not installed"
-    "$PYTHON" scripts/lib/valgrind.py "$BUILD" 'sandbox|process|supervisor|soak'
+    "$PYTHON" scripts/lib/valgrind.py "$BUILD" 'base_test|sandbox|supervisor|soak'
 }
 
 suite_fuzz() { "$PYTHON" scripts/lib/fuzz.py "$ROOT/build-sanitized/tests/fuzz" "$ROOT/tests/fuzz" 30; }

@@ -10,7 +10,7 @@ import sys
 import time
 
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
-            "--child-silent-after-fork=yes"]
+            "--show-leak-kinds=definite"]
 
 
 def tests(build, without):
