@@ -101,6 +101,7 @@ START_TEST(compares_by_pages)
     put(1, epoch, 2, "differs", "{\"b\":1}");
     put(1, epoch, 3, "ghost", "{\"c\":1}");
     put(1, epoch, 4, "coming", "{\"d\":1}");
+    put(1, epoch, 5, "renewed", "{\"r\":1}");
     ok(1, fx_begin(epoch, 1, 1));
     ok(1, fx_page(epoch, 1, 1, 0,
                   (struct fx_entry[]){{"ns", "same", "{\"a\":1}"}, {"ns", "differs", "{\"b\":2}"}},
@@ -109,9 +110,10 @@ START_TEST(compares_by_pages)
     ck_assert_uint_eq(last[1]->wants->n_index, 1);
     ck_assert_uint_eq(last[1]->wants->index[0], 1);
     /* written since the begin, and named by no page */
-    put(1, epoch, 5, "late", "{\"e\":1}");
+    put(1, epoch, 6, "late", "{\"e\":1}");
+    put(1, epoch, 7, "renewed", "{\"r\":2}");
     /* named by a page, deleted after it */
-    put(1, epoch, 6, "same", NULL);
+    put(1, epoch, 8, "same", NULL);
     ok(1, fx_page(epoch, 1, 1, 1,
                   (struct fx_entry[]){{"ns", "missing", "{\"f\":1}"}, {"ns", "coming", NULL}}, 2));
     ck_assert_uint_eq(last[1]->wants->n_index, 1);
@@ -123,8 +125,8 @@ START_TEST(compares_by_pages)
     commit();
     ck_assert_int_eq(query("SELECT count(*) FROM objects WHERE name='ghost'"), 0);
     ck_assert_int_eq(query("SELECT count(*) FROM objects WHERE name IN"
-                           " ('differs','coming','late')"),
-                     3);
+                           " ('differs','coming','late','renewed')"),
+                     4);
     check_sums();
 }
 END_TEST
