@@ -217,6 +217,7 @@ static void forbidden(struct sa_scope *s, const char *title)
         s->complete = s->resumed = s->direct = false;
         s->version[0] = '\0';
         s->follow = SA_FOLLOW_LIST;
+        sa_list_cancel(&s->list);
         sa_table_drop_scope(w->table, s->id);
         if (s->dirty)
             sa_dirty_clear(s->dirty);

@@ -191,6 +191,10 @@ static void ended(struct sa_scope *s, const struct sa_response *r)
         else
             t->not_before_ns += sa_scope_failed(s, r, &t->backoff, "watching");
     }
+    /* What the watch brought while a list beside it ran counts as named by that list, also what was
+     * gone by the list's version: no base to go on from. */
+    if (s->follow == SA_FOLLOW_LIST)
+        sa_list_cancel(&s->list);
     if (s->follow == SA_FOLLOW_LIST && s->list.not_before_ns < t->not_before_ns)
         s->list.not_before_ns = t->not_before_ns;
 }
@@ -256,8 +260,7 @@ void sa_watch_open(struct sa_scope *s)
     }
     uint64_t oldest = (uint64_t)w->account.max_resumable_resource_age_ms * SA_NS_PER_MS;
     if (!initial && (!s->version[0] || now - s->fresh_ns > oldest)) {
-        s->follow = SA_FOLLOW_LIST;
-        w->pump = true;
+        sa_scope_relist(s);
         return;
     }
     size_t budget = w->account.budget_per_account > 0 ? (size_t)w->account.budget_per_account : 50;

@@ -253,6 +253,25 @@ START_TEST(an_object_without_a_name_is_refused)
 }
 END_TEST
 
+START_TEST(a_watch_that_expires_takes_the_list_beside_it_along)
+{
+    struct fake *f = in_step();
+    fake_scope(f)->want_list = true;
+    fake_turn(f);
+    answer_list(f, 120, "t", "a:5:1");
+    fake_event(f, "ADDED", "n", 110, "1"); /* gone by 120, which this watch won't say any more */
+    fake_expect_deltas(f, "+n=1");
+    fake_answer(f, fake_request(f, "watch=1"), 410, "");
+    ck_assert_ptr_null(fake_request(f, "continue=t"));
+    answer_list(f, 130, NULL, "a:5:1 b:6:1");
+    ck_assert_uint_eq(sa_table_count(f->w.table), 2);
+    message *m = fake_expect(f, BODY(SUMS));
+    ck_assert_uint_eq(m->sums->count, 2);
+    fake_drop(m);
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(an_object_that_is_too_large_is_left_out_alone)
 {
     struct fake *f = fake_new();
@@ -303,6 +322,7 @@ TCase *worker_races_cases(void)
     tcase_add_test(t, an_answer_without_a_version_is_no_list);
     tcase_add_test(t, a_list_does_not_wait_for_an_outage_to_end);
     tcase_add_test(t, an_object_without_a_name_is_refused);
+    tcase_add_test(t, a_watch_that_expires_takes_the_list_beside_it_along);
     tcase_add_test(t, an_object_that_is_too_large_is_left_out_alone);
     return t;
 }

@@ -13,5 +13,6 @@ TCase *worker_watch_cases(void);
 TCase *worker_session_cases(void);
 TCase *worker_compare_cases(void);
 TCase *worker_races_cases(void);
+TCase *worker_random_cases(void);
 
 #endif
