@@ -22,13 +22,16 @@
 /* A key of Clouddriver's own accounts, which this agent has no use for. */
 #define CLOUDDRIVERS(name, why)                                                                    \
     {                                                                                              \
-        .path = ACC name, IGNORED, .help = (why)                                                     \
+        .path = ACC name, IGNORED, .help = (why)                                                   \
     }
 #define CD_POLLING    "It tunes how Clouddriver polls a cluster; here changes are streamed."
 #define CD_ITSELF     "It is for Clouddriver itself; set it there."
 #define CD_DEPRECATED "Clouddriver itself no longer uses it."
 #define OPERATIONS                                                                                 \
     "It changes how manifests are applied; this version streams changes and applies none."
+#define NO_OPERATIONS                                                                              \
+    "It is for operations; this version streams changes and takes none. What fails while "         \
+    "streaming is repeated until it succeeds."
 #define DYNAMIC                                                                                    \
     "Accounts are not taken over from Clouddriver: it keeps those and polls them. To stream one, " \
     "name it in a file."
@@ -108,18 +111,10 @@ const struct sa_key sa_keys[] = {
  .preset = "20",
  .help = "How long a heartbeat may stay without an answer before the connection is given up; 0: "
          "for ever."},
-{.path = "clouddriver.keepAliveOperationSeconds", SECONDS(0), W(clouddriver.operation_idle_s),
- .preset = "0",
- .help = "Connect anew when no operation came for this time; 0: never."},
-{.path = "clouddriver.responseRetries.enabled", BOOL, W(clouddriver.response_retries),
- .preset = "true",
- .help = "Send an answer to Clouddriver again when that failed."},
-{.path = "clouddriver.responseRetries.maxRetries", INT(0, 1000),
- W(clouddriver.response_retries_max), .preset = "3",
- .help = "How many times."},
-{.path = "clouddriver.responseRetries.backOffMs", MS(DAY_MS),
- W(clouddriver.response_retries_back_off_ms), .preset = "3000",
- .help = "Wait between two tries."},
+{.path = "clouddriver.keepAliveOperationSeconds", IGNORED, .help = NO_OPERATIONS},
+{.path = "clouddriver.responseRetries.enabled", IGNORED, .help = NO_OPERATIONS},
+{.path = "clouddriver.responseRetries.maxRetries", IGNORED, .help = NO_OPERATIONS},
+{.path = "clouddriver.responseRetries.backOffMs", IGNORED, .help = NO_OPERATIONS},
 
 /* all clusters */
 {.path = "kubernetes.noProxy", BOOL, COMMON(no_proxy),
@@ -133,7 +128,9 @@ const struct sa_key sa_keys[] = {
          "spec.template.spec.containers[].env[].value."},
 {.path = "kubernetes.reconnectTimeoutMs", MS(DAY_MS), COMMON(reconnect_timeout_ms),
  .preset = "5000",
- .help = "Longest wait before a broken connection to an API server is made again."},
+ .help = "Longest wait between two tries to reach an API server that can't be reached (at least "
+         "100). It is asked by one request; when it answers, everything that waits for it is read "
+         "within a second. What else fails is repeated after at most a minute."},
 {.path = "kubernetes.cacheGroupSize", INT(0, 1000000), OTHER(cache_group_size), .preset = "0",
  .help = "Number of accounts that start at once; 0: all."},
 {.path = "kubernetes.cacheGroupDelayMs", MS(DAY_MS), OTHER(cache_group_delay_ms), .preset = "0",
@@ -148,23 +145,18 @@ const struct sa_key sa_keys[] = {
 {.path = "kubernetes.requestsPerSecond", INT(1, 100000), COMMON(requests_per_second),
  .preset = "50",
  .help = "Most requests a second to one API server."},
-{.path = "kubernetes.retries.enabled", BOOL, COMMON(retries_enabled), .preset = "true",
- .help = "Repeat a request to an API server that failed."},
-{.path = "kubernetes.retries.maxRetries", INT(0, 1000), COMMON(retries_max), .preset = "3",
- .help = "How many times."},
-{.path = "kubernetes.retries.backOffMs", MS(DAY_MS), COMMON(retries_back_off_ms), .preset = "3000",
- .help = "Wait between two tries."},
-{.path = "kubernetes.retries.retryAnyError", BOOL, COMMON(retries_any_error),
- .help = "Repeat whatever the error is, not only those of retryableErrors."},
-{.path = "kubernetes.retries.retryableErrors", STRINGS, COMMON(retryable_errors),
- .preset = "timeout,deadline exceeded",
- .help = "Texts; an error that contains one is worth another try."},
+{.path = "kubernetes.retries.enabled", IGNORED, .help = NO_OPERATIONS},
+{.path = "kubernetes.retries.maxRetries", IGNORED, .help = NO_OPERATIONS},
+{.path = "kubernetes.retries.backOffMs", IGNORED, .help = NO_OPERATIONS},
+{.path = "kubernetes.retries.retryAnyError", IGNORED, .help = NO_OPERATIONS},
+{.path = "kubernetes.retries.retryableErrors", IGNORED, .help = NO_OPERATIONS},
 {.path = "kubernetes.serverSideApply.enabled", IGNORED, .help = OPERATIONS},
 {.path = "kubernetes.serverSideApply.clearManagedFields", IGNORED, .help = OPERATIONS},
 {.path = "kubernetes.serverSideApply.manifestDefaults", IGNORED, .help = OPERATIONS},
 {.path = "kubernetes.serverSideApply.kinds", IGNORED, .help = OPERATIONS},
 {.path = "timeoutSeconds", SECONDS(0), COMMON(timeout_seconds), .preset = "0",
- .help = "How long a request to an API server may take, watches and lists apart; 0: any time."},
+ .help = "How long a request to an API server may take, watches and lists apart. Each kind of "
+         "request has a limit of its own as well, a minute or less; 0: that alone."},
 {.path = "tasks.totalBudget", INT(0, 1000000), W(start_concurrency), .preset = "1000",
  .help = "How many accounts may read their first lists at once; 0: all."},
 {.path = "tasks.budgetPerAccount", INT(0, 100000), COMMON(budget_per_account), .preset = "50",

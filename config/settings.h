@@ -46,21 +46,18 @@ struct sa_account {
                                  "spec.template.spec.containers[].env[].value" */
     int64_t max_resumable_resource_age_ms;
     /* from the agent-wide part, copied so that a worker needs nothing else */
-    struct sa_strings exec_env; /* names of environment variables that exec plugins may see */
-    int64_t timeout_seconds;    /* of requests but watches and lists, 0: none */
-    int64_t audit_interval_s;   /* slow list of every scope against what is known */
-    int64_t forbidden_evict_s;  /* a lasting 403 empties a scope after this time */
-    int64_t reconnect_timeout_ms;
-    int64_t budget_per_account; /* lists at once; tasks.budgetPerAccount */
-    int64_t start_delay_ms;     /* from cacheGroupSize and cacheGroupDelayMs */
-    int64_t flush_ms;           /* longest wait of an event for others to go with it */
+    struct sa_strings exec_env;   /* names of environment variables that exec plugins may see */
+    int64_t timeout_seconds;      /* of requests but watches and lists, 0: none */
+    int64_t audit_interval_s;     /* slow list of every scope against what is known */
+    int64_t forbidden_evict_s;    /* a lasting 403 empties a scope after this time */
+    int64_t reconnect_timeout_ms; /* longest wait for an API server that can't be reached */
+    int64_t budget_per_account;   /* lists at once; tasks.budgetPerAccount */
+    int64_t start_delay_ms;       /* from cacheGroupSize and cacheGroupDelayMs */
+    int64_t flush_ms;             /* longest wait of an event for others to go with it */
     int64_t max_object_bytes;
     int64_t requests_per_second; /* cap on requests to one API server */
     int64_t worker_memory_bytes; /* limit of a worker */
-    int64_t retries_max, retries_back_off_ms;
-    bool retries_enabled, retries_any_error;
-    struct sa_strings retryable_errors;
-    char *sandbox; /* "required", "auto", "off" */
+    char *sandbox;               /* "required", "auto", "off" */
 };
 
 enum sa_sink_kind { SA_SINK_SQLITE, SA_SINK_GRPC, SA_SINK_JSONL };
@@ -77,9 +74,7 @@ struct sa_clouddriver {
     int64_t token_refresh_s;
     int64_t backoff_base_ns, backoff_max_ns;
     double backoff_multiplier, backoff_jitter;
-    int64_t heartbeat_s, operation_idle_s, timeout_s; /* keepAlive*Seconds */
-    bool response_retries;
-    int64_t response_retries_max, response_retries_back_off_ms;
+    int64_t heartbeat_s, timeout_s; /* keepAlive*Seconds */
     char *tls_server_name, *tls_client_cert_file, *tls_client_key_file, *tls_cacert_file;
     char *tls_client_key_password; /* secret, as token */
     bool tls_insecure_skip_verify;

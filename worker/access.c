@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "worker/plan.h"
+#include "worker/reach.h"
 
 static void title(const struct sa_resource *r, char *out, size_t n)
 {
@@ -97,7 +98,7 @@ void sa_access_ask(struct sa_worker *w)
         .content_type = "application/json",
         .body = body.data,
         .body_n = body.len,
-        .timeout_ns = 30 * SA_NS_PER_S,
+        .timeout_ns = sa_reach_limit(w, 30 * SA_NS_PER_S),
         .on_done = on_done,
         .arg = w,
     };

@@ -2,7 +2,7 @@
 # One account: what is followed, the table, the session with the other side, and the process itself.
 sa_module(sa_worker
   SOURCES
-    open.c discovery.c discovery_parse.c kinds.c access.c plan.c
+    open.c reach.c discovery.c discovery_parse.c kinds.c access.c plan.c
     scope.c list.c watch.c intake.c madeup.c
     session.c welcome.c batch.c compare.c snapshot.c resolve.c checkpoint.c
     turn.c report.c link.c worker.c prepare.c

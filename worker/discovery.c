@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "worker/plan.h"
+#include "worker/reach.h"
 #include "worker/scope.h"
 #include "worker/step.h"
 
@@ -106,7 +107,7 @@ static int start(struct sa_discovery *d, const struct sa_request_options *opt)
 {
     struct sa_err *err = NULL;
     struct sa_request_options o = *opt;
-    o.timeout_ns = TIMEOUT_NS;
+    o.timeout_ns = d->step == DEFINITIONS ? TIMEOUT_NS : sa_reach_limit(d->w, TIMEOUT_NS);
     o.max_body = MAX_BODY;
     o.on_done = on_done;
     o.arg = d;

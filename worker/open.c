@@ -7,17 +7,21 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "worker/reach.h"
 #include "worker/step.h"
 
 #define TIMEOUT_NS (30 * SA_NS_PER_S)
+#define LONGEST_NS (60 * SA_NS_PER_S) /* wait after an answer that is of no use */
 
 static void on_done(void *arg, const struct sa_response *r);
 
 static void again(struct sa_worker *w, const struct sa_response *r, const struct sa_err *err)
 {
-    uint64_t wait = sa_backoff_next(&w->open_backoff);
     if (!err && r)
         err = r->error;
+    bool away = err && err->code == SA_ENETWORK;
+    w->open_backoff.max_ns = away ? sa_reach_longest_ns(w) : LONGEST_NS;
+    uint64_t wait = sa_backoff_next(&w->open_backoff);
     if (err)
         sa_slot_error(w->slot, "the API server can't be reached: %s", sa_err_msg(err));
     else
@@ -35,7 +39,7 @@ static void ask(struct sa_worker *w, const char *path, const char *accept)
     struct sa_request_options opt = {
         .path = path,
         .accept = accept,
-        .timeout_ns = TIMEOUT_NS,
+        .timeout_ns = sa_reach_limit(w, TIMEOUT_NS),
         .on_done = on_done,
         .arg = w,
     };

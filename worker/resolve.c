@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/reach.h"
 #include "worker/scope.h"
 #include "worker/session.h"
 #include "worker/step.h"
@@ -118,7 +119,7 @@ static int start_get(struct sa_get *g, struct sa_scope *s, struct sa_err **err)
         return sa_err_set(err, SA_EMEMORY, "no memory for a request");
     struct sa_request_options opt = {
         .path = path.data,
-        .timeout_ns = GET_TIMEOUT,
+        .timeout_ns = sa_reach_limit(w, GET_TIMEOUT),
         .max_body = (size_t)w->account.max_object_bytes,
         .on_done = on_done,
         .arg = g,

@@ -69,6 +69,14 @@ struct sa_list {
     struct sa_backoff backoff;
 };
 
+/* Is the API server there? Asked after a request that ended without an answer. */
+struct sa_reach {
+    struct sa_request *req;
+    struct sa_backoff backoff;
+    uint64_t next_ns; /* when it is to be asked; 0: there is no doubt, or it is being asked */
+    bool away;        /* it was asked, and did not answer */
+};
+
 /* How a scope follows the API server. */
 enum sa_follow {
     SA_FOLLOW_OFF,     /* not yet, or the account is on standby, or the resource is unknown now */
@@ -232,6 +240,8 @@ struct sa_worker {
     char version[32], cluster[64];
     uint8_t instance[16];
     bool reached; /* version and cluster are known */
+
+    struct sa_reach reach;
 
     struct sa_discovery *discovery;
     struct sa_resources resources; /* as last discovered */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "worker/access.h"
 #include "worker/open.h"
+#include "worker/reach.h"
 #include "worker/report.h"
 #include "worker/scope.h"
 #include "worker/session.h"
@@ -37,6 +38,7 @@ void sa_worker_turn(struct sa_worker *w)
     for (unsigned round = 0; w->pump && round < ROUNDS; round++) {
         w->pump = false;
         sa_open_step(w);
+        sa_reach_step(w);
         sa_session_step(w);
         sa_batch_large_step(w);
         for (size_t i = 0; i < w->n_scopes; i++) {
@@ -117,8 +119,8 @@ int sa_worker_init(struct sa_worker *w, struct sa_err **err)
     const struct sa_account *a = &w->account;
     w->sequence = 1;
     w->average = 4096;
-    w->open_backoff = (struct sa_backoff){
-        .base_ns = SA_NS_PER_S, .max_ns = 60 * SA_NS_PER_S, .multiplier = 1.6, .jitter = 0.3};
+    w->open_backoff =
+        (struct sa_backoff){.base_ns = SA_NS_PER_S, .multiplier = 1.6, .jitter = SA_REACH_JITTER};
     sa_random_bytes(w->instance, sizeof w->instance);
     sa_buf_init(&w->scratch, 0);
     sa_buf_init(&w->message, 0);
@@ -144,6 +146,7 @@ void sa_worker_clear(struct sa_worker *w)
     sa_timer_cancel(w->loop, &w->wake);
     sa_timer_cancel(w->loop, &w->batch.timer);
     sa_open_cancel(w);
+    sa_reach_cancel(w);
     sa_access_cancel(w);
     sa_discovery_free(w->discovery);
     while (w->n_scopes)

@@ -97,6 +97,7 @@ struct fake *fake_new(void)
     a->forbidden_evict_s = 600;
     a->budget_per_account = 50;
     a->flush_ms = 10;
+    a->reconnect_timeout_ms = 5000;
     a->max_object_bytes = 8 * 1024 * 1024;
     ck_assert_int_eq(sa_worker_init(&f->w, NULL), 0);
     return f;
@@ -151,6 +152,11 @@ unsigned fake_pending(const struct fake *f, const char *text)
 const char *fake_path(const struct sa_request *r)
 {
     return r->path;
+}
+
+uint64_t fake_timeout(const struct sa_request *r)
+{
+    return r->opt.timeout_ns;
 }
 
 const char *fake_accept(const struct sa_request *r)

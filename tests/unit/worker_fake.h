@@ -56,6 +56,7 @@ struct sa_request *fake_request(struct fake *f, const char *text);
 unsigned fake_pending(const struct fake *f, const char *text); /* how many */
 const char *fake_path(const struct sa_request *r);
 const char *fake_accept(const struct sa_request *r);
+uint64_t fake_timeout(const struct sa_request *r);
 /* Answers and ends it, then a turn. */
 void fake_answer(struct fake *f, struct sa_request *r, int status, const char *body);
 /* Ends it without an answer. */

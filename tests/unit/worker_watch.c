@@ -59,6 +59,51 @@ START_TEST(a_watch_goes_on_from_its_last_version)
 }
 END_TEST
 
+START_TEST(a_server_that_is_away_is_asked_by_one_request)
+{
+    struct fake *f = watching();
+    struct sa_watch *watch = &fake_scope(f)->watch;
+    f->w.account.timeout_seconds = 3;
+    fake_break(f, fake_request(f, "watch=1"));
+    for (int i = 0; i < 20; i++) {
+        uint64_t now = sa_mono_ns();
+        ck_assert_uint_gt(f->w.reach.next_ns, now);
+        ck_assert_uint_le(f->w.reach.next_ns, now + 5001 * SA_NS_PER_MS);
+        watch->not_before_ns = now + 3600 * SA_NS_PER_S;
+        f->w.reach.next_ns = 1;
+        fake_turn(f);
+        ck_assert_uint_eq(fake_pending(f, ""), 1);
+        ck_assert_uint_eq(fake_timeout(fake_request(f, "/version")), 3 * SA_NS_PER_S);
+        if (i % 2)
+            fake_break(f, fake_request(f, "/version"));
+        else
+            fake_answer(f, fake_request(f, "/version"), 503, "");
+    }
+    f->w.reach.next_ns = 1;
+    fake_turn(f);
+    fake_answer(f, fake_request(f, "/version"), 403, "");
+    ck_assert_uint_le(watch->not_before_ns, sa_mono_ns() + SA_NS_PER_S);
+    ck_assert_uint_eq(f->w.reach.next_ns, 0);
+    ck_assert(!f->w.reach.away);
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(a_server_that_answers_others_is_not_hurried)
+{
+    struct fake *f = watching();
+    struct sa_watch *watch = &fake_scope(f)->watch;
+    fake_break(f, fake_request(f, "watch=1"));
+    uint64_t later = watch->not_before_ns = sa_mono_ns() + 3600 * SA_NS_PER_S;
+    f->w.reach.next_ns = 1;
+    fake_turn(f);
+    fake_answer(f, fake_request(f, "/version"), 200, "{}");
+    ck_assert_uint_eq(watch->not_before_ns, later);
+    ck_assert_uint_eq(f->w.reach.next_ns, 0);
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(a_watch_cut_inside_an_event_is_an_error)
 {
     struct fake *f = watching();
@@ -292,6 +337,8 @@ TCase *worker_watch_cases(void)
     TCase *t = tcase_create("watch");
     tcase_add_test(t, events_become_deltas);
     tcase_add_test(t, a_watch_goes_on_from_its_last_version);
+    tcase_add_test(t, a_server_that_is_away_is_asked_by_one_request);
+    tcase_add_test(t, a_server_that_answers_others_is_not_hurried);
     tcase_add_test(t, a_watch_cut_inside_an_event_is_an_error);
     tcase_add_loop_test(t, gone_lists_anew_and_sends_the_differences, 0, 2);
     tcase_add_test(t, gone_by_status_lists_anew_too);

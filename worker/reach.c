@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/reach.h"
+
+#include "base/log.h"
+#include "worker/step.h"
+
+#define ASK_TIMEOUT_NS (10 * SA_NS_PER_S)
+#define LEAST_NS       (100 * SA_NS_PER_MS)
+#define SPREAD_NS      SA_NS_PER_S
+
+uint64_t sa_reach_limit(const struct sa_worker *w, uint64_t own_ns)
+{
+    int64_t s = w->account.timeout_seconds;
+    return s > 0 && (uint64_t)s < own_ns / SA_NS_PER_S ? (uint64_t)s * SA_NS_PER_S : own_ns;
+}
+
+uint64_t sa_reach_longest_ns(const struct sa_worker *w)
+{
+    int64_t ms = w->account.reconnect_timeout_ms;
+    double longest = ms > 0 ? (double)ms * (double)SA_NS_PER_MS / (1.0 + SA_REACH_JITTER) : 0;
+    return longest > (double)LEAST_NS ? (uint64_t)longest : LEAST_NS;
+}
+
+static void ask_later(struct sa_worker *w)
+{
+    struct sa_reach *r = &w->reach;
+    r->backoff.base_ns = SA_NS_PER_S;
+    r->backoff.max_ns = sa_reach_longest_ns(w);
+    r->backoff.multiplier = 1.6;
+    r->backoff.jitter = SA_REACH_JITTER;
+    r->next_ns = sa_mono_ns() + sa_backoff_next(&r->backoff);
+    w->pump = true;
+}
+
+static void sooner(uint64_t *t, struct sa_backoff *b, uint64_t at_ns)
+{
+    if (*t > at_ns)
+        *t = at_ns;
+    sa_backoff_reset(b);
+}
+
+static void try_again(struct sa_worker *w)
+{
+    uint64_t now = sa_mono_ns();
+    for (size_t i = 0; i < w->n_scopes; i++) {
+        struct sa_scope *s = w->scopes[i];
+        uint64_t at = now + sa_random(SPREAD_NS);
+        if (!s->failing || s->forbidden_ns)
+            continue; /* what is forbidden waits for something else */
+        sooner(&s->list.not_before_ns, &s->list.backoff, at);
+        sooner(&s->names.not_before_ns, &s->names.backoff, at);
+        sooner(&s->watch.not_before_ns, &s->watch.backoff, at);
+    }
+    sa_log(SA_INFO, "the API server answers again");
+    w->pump = true;
+}
+
+static void on_done(void *arg, const struct sa_response *resp)
+{
+    struct sa_worker *w = arg;
+    struct sa_reach *r = &w->reach;
+    bool away = r->away;
+    r->req = NULL;
+    if ((resp->error && resp->error->code == SA_ENETWORK) || resp->status >= 500) {
+        r->away = true;
+        ask_later(w);
+        return;
+    }
+    r->away = false;
+    sa_backoff_reset(&r->backoff);
+    /* If it was never away, the scope's own request is what fails, and its own waits are right. */
+    if (away && !resp->error)
+        try_again(w);
+}
+
+void sa_reach_lost(struct sa_worker *w)
+{
+    if (!w->reach.req && !w->reach.next_ns)
+        ask_later(w);
+}
+
+void sa_reach_step(struct sa_worker *w)
+{
+    struct sa_reach *r = &w->reach;
+    struct sa_err *err = NULL;
+    const struct sa_request_options opt = {
+        .path = "/version",
+        .timeout_ns = sa_reach_limit(w, ASK_TIMEOUT_NS),
+        .urgent = true,
+        .on_done = on_done,
+        .arg = w,
+    };
+    if (!r->next_ns || r->req || w->stopping)
+        return;
+    if (sa_mono_ns() < r->next_ns) {
+        sa_worker_wake_at(w, r->next_ns);
+        return;
+    }
+    r->next_ns = 0;
+    r->req = w->api.start(w->api.arg, &opt, &err);
+    if (!r->req)
+        ask_later(w);
+    sa_err_free(&err);
+}
+
+void sa_reach_cancel(struct sa_worker *w)
+{
+    if (w->reach.req)
+        w->api.cancel(w->api.arg, w->reach.req);
+    w->reach.req = NULL;
+    w->reach.next_ns = 0;
+}

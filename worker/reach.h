@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long the API server is waited for. One that can't be reached is asked by a single request,
+ * again and again; when it answers, every scope that waits for it is tried at once. So an outage
+ * ends soon for all of them, and while it lasts costs little, however many they are.
+ */
+#ifndef SA_WORKER_REACH_H
+#define SA_WORKER_REACH_H
+
+#include "worker/state.h"
+
+/* Limit of a request that is neither watch nor list: its own or timeoutSeconds, the smaller. */
+uint64_t sa_reach_limit(const struct sa_worker *w, uint64_t own_ns);
+
+/* Longest wait, before its jitter, between two tries to reach the API server, by
+ * kubernetes.reconnectTimeoutMs. */
+uint64_t sa_reach_longest_ns(const struct sa_worker *w);
+#define SA_REACH_JITTER 0.3
+
+void sa_reach_lost(struct sa_worker *w); /* a scope's request ended without an answer */
+void sa_reach_step(struct sa_worker *w); /* asks, when its time has come */
+void sa_reach_cancel(struct sa_worker *w);
+
+#endif
