@@ -17,9 +17,10 @@ LLVM=${LLVM:+-$LLVM}
 
 # shellcheck disable=SC2034 # for whoever sources this
 {
-    PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libnng-dev libcjson-dev libyaml-dev
+    # check and libnng-dev are for the tests alone, which a build makes unless it is told SA_TESTS=OFF.
+    PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libcjson-dev libyaml-dev
         libsodium-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libseccomp-dev libsystemd-dev libsqlite3-dev
-        libmicrohttpd-dev libssl-dev zlib1g-dev check)
+        libmicrohttpd-dev libssl-dev zlib1g-dev check libnng-dev)
     PACKAGES_RIG=(ca-certificates curl openssl python3 golang-go)
     PACKAGES_TEST=("clang$LLVM" "clang-format$LLVM" "clang-tidy$LLVM" valgrind shellcheck spin git
         python3-grpcio python3-protobuf protobuf-compiler-grpc)
