@@ -19,8 +19,7 @@ static void again(struct sa_worker *w, const struct sa_response *r, const struct
 {
     if (!err && r)
         err = r->error;
-    bool away = err && err->code == SA_ENETWORK;
-    w->open_backoff.max_ns = away ? sa_reach_longest_ns(w) : LONGEST_NS;
+    w->open_backoff.max_ns = sa_reach_failed(err) ? sa_reach_longest_ns(w) : LONGEST_NS;
     uint64_t wait = sa_backoff_next(&w->open_backoff);
     if (err)
         sa_slot_error(w->slot, "the API server can't be reached: %s", sa_err_msg(err));

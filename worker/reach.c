@@ -21,6 +21,11 @@ uint64_t sa_reach_longest_ns(const struct sa_worker *w)
     return longest > (double)LEAST_NS ? (uint64_t)longest : LEAST_NS;
 }
 
+bool sa_reach_failed(const struct sa_err *err)
+{
+    return err && (err->code == SA_ENETWORK || err->code == SA_ETLS);
+}
+
 static void ask_later(struct sa_worker *w)
 {
     struct sa_reach *r = &w->reach;
@@ -61,9 +66,12 @@ static void on_done(void *arg, const struct sa_response *resp)
     struct sa_reach *r = &w->reach;
     bool away = r->away;
     r->req = NULL;
-    if ((resp->error && resp->error->code == SA_ENETWORK) || resp->status >= 500) {
+    if (sa_reach_failed(resp->error) || resp->status >= 500) {
         r->away = true;
         ask_later(w);
+        sa_log(SA_DEBUG, "the API server is away: %s; asked again in %.1f s",
+               resp->error ? sa_err_msg(resp->error) : "HTTP 5xx",
+               (double)(r->next_ns - sa_mono_ns()) / 1e9);
         return;
     }
     r->away = false;
@@ -73,9 +81,9 @@ static void on_done(void *arg, const struct sa_response *resp)
         try_again(w);
 }
 
-void sa_reach_lost(struct sa_worker *w)
+void sa_reach_lost(struct sa_worker *w, const struct sa_err *err)
 {
-    if (!w->reach.req && !w->reach.next_ns)
+    if (sa_reach_failed(err) && !w->reach.req && !w->reach.next_ns)
         ask_later(w);
 }
 

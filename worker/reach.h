@@ -17,7 +17,11 @@ uint64_t sa_reach_limit(const struct sa_worker *w, uint64_t own_ns);
 uint64_t sa_reach_longest_ns(const struct sa_worker *w);
 #define SA_REACH_JITTER 0.3
 
-void sa_reach_lost(struct sa_worker *w); /* a scope's request ended without an answer */
+/* Is it an error of the way there? A load balancer whose API server is away breaks off TLS. */
+bool sa_reach_failed(const struct sa_err *err);
+
+/* A scope's request ended with err (NULL: HTTP's). */
+void sa_reach_lost(struct sa_worker *w, const struct sa_err *err);
 void sa_reach_step(struct sa_worker *w); /* asks, when its time has come */
 void sa_reach_cancel(struct sa_worker *w);
 

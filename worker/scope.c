@@ -246,8 +246,7 @@ uint64_t sa_scope_failed(struct sa_scope *s, const struct sa_response *r, struct
     sa_log(news ? SA_WARN : SA_DEBUG, "%s; next try in %.1f s", w->slot->last_error,
            (double)wait / 1e9);
     s->failing = true;
-    if (r->error && r->error->code == SA_ENETWORK)
-        sa_reach_lost(w);
+    sa_reach_lost(w, r->error);
     if (r->status == 403) {
         forbidden(s, title);
         wait = FORBIDDEN_RETRY_NS + sa_random(4 * FORBIDDEN_RETRY_NS);

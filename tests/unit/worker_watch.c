@@ -74,8 +74,10 @@ START_TEST(a_server_that_is_away_is_asked_by_one_request)
         fake_turn(f);
         ck_assert_uint_eq(fake_pending(f, ""), 1);
         ck_assert_uint_eq(fake_timeout(fake_request(f, "/version")), 3 * SA_NS_PER_S);
-        if (i % 2)
+        if (i % 3 == 0)
             fake_break(f, fake_request(f, "/version"));
+        else if (i % 3 == 1)
+            fake_break_with(f, fake_request(f, "/version"), 0, SA_ETLS, NULL);
         else
             fake_answer(f, fake_request(f, "/version"), 503, "");
     }
