@@ -311,6 +311,8 @@ void sa_list_step(struct sa_list *l)
     }
     if (!l->active) {
         l->pages = 0;
+        if (!l->names && s->follow == SA_FOLLOW_LIST)
+            sa_resolve_cancel(w, s); /* else what they bring counts as named by the list */
         if (!l->names)
             sa_table_list_begin(w->table, s->id);
     }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "worker/plan.h"
 #include "worker/scope.h"
+#include "worker/session.h"
 #include "worker/step.h"
 
 #define SILENCE_NS     (120 * SA_NS_PER_S)
@@ -267,6 +268,7 @@ void sa_watch_open(struct sa_scope *s)
     if (initial) {
         if (sa_lists_running(w) >= budget)
             return;
+        sa_resolve_cancel(w, s); /* else what they bring counts as named by the list */
         sa_table_list_begin(w->table, s->id);
     }
     s->follow = initial ? SA_FOLLOW_INITIAL : SA_FOLLOW_WATCH;

@@ -272,6 +272,23 @@ START_TEST(a_watch_that_expires_takes_the_list_beside_it_along)
 }
 END_TEST
 
+START_TEST(a_read_from_before_a_list_does_not_outlive_it)
+{
+    struct fake *f = in_step();
+    dirty(f, "a");
+    ck_assert_ptr_nonnull(fake_request(f, "/pods/a"));
+    fake_answer(f, fake_request(f, "watch=1"), 410, "");
+    ck_assert_ptr_nonnull(fake_request(f, "pods?limit"));
+    ck_assert_ptr_null(fake_request(f, "/pods/a"));
+    ck_assert(sa_dirty_has(fake_scope(f)->dirty, "default", "a"));
+    answer_list(f, 130, NULL, "b:6:1");
+    ck_assert_uint_eq(sa_table_count(f->w.table), 1);
+    fake_answer(f, fake_request(f, "/pods/a"), 404, "");
+    fake_expect_deltas(f, "-a");
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(an_object_that_is_too_large_is_left_out_alone)
 {
     struct fake *f = fake_new();
@@ -323,6 +340,7 @@ TCase *worker_races_cases(void)
     tcase_add_test(t, a_list_does_not_wait_for_an_outage_to_end);
     tcase_add_test(t, an_object_without_a_name_is_refused);
     tcase_add_test(t, a_watch_that_expires_takes_the_list_beside_it_along);
+    tcase_add_test(t, a_read_from_before_a_list_does_not_outlive_it);
     tcase_add_test(t, an_object_that_is_too_large_is_left_out_alone);
     return t;
 }
