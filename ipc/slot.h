@@ -62,7 +62,7 @@ const char *sa_state_name(enum sa_state s); /* "unknown" past the table */
     X(disconnections, counter, "disconnections_total", "connections that ended")                   \
     X(bytes_received, counter, "received_bytes_total", "bytes received from the other side")
 
-#define SA_SLOT_TEXT 256
+#define SA_SLOT_TEXT 512
 
 struct sa_slot {
     uint64_t heartbeat_ns; /* sa_mono_ns() of the last turn of the child's loop */

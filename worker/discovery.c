@@ -25,6 +25,7 @@ enum step { CORE, GROUPS, VERSIONS, DEFINITIONS };
 struct sa_discovery {
     struct sa_worker *w;
     bool running, again;
+    unsigned failures; /* in a row */
     enum step step;
     struct sa_request *req;
     struct sa_resources found;
@@ -78,13 +79,16 @@ static void failed(struct sa_discovery *d, const char *what, const struct sa_res
                    const struct sa_err *err)
 {
     struct sa_worker *w = d->w;
-    if (!err && r)
-        err = r->error;
-    if (err)
-        sa_slot_error(w->slot, "discovery of %s: %s", what, sa_err_msg(err));
+    struct sa_err *own = NULL;
+    if (!err && r && !sa_response_error(r, what, &own))
+        sa_err_set(&own, SA_EPROTOCOL, "%s: HTTP %d", what, r->status);
+    if (own)
+        sa_slot_error(w->slot, "discovery: %s", sa_err_msg(own));
     else
-        sa_slot_error(w->slot, "discovery of %s: HTTP %d", what, r ? r->status : 0);
-    sa_log(SA_WARN, "%s", w->slot->last_error);
+        sa_slot_error(w->slot, "discovery: %s: %s", what, sa_err_msg(err));
+    if (d->failures++ % 16 == 0)
+        sa_log(SA_WARN, "%s; it is tried again every few seconds", w->slot->last_error);
+    sa_err_free(&own);
     reset(d);
     sa_plan_failed(w);
 }
@@ -95,6 +99,7 @@ static void finished(struct sa_discovery *d, bool names_known)
     d->found = (struct sa_resources){0};
     size_t missing = sa_resources_mark_custom(&found, names_known ? &d->names : NULL);
     reset(d);
+    d->failures = 0;
     sa_plan_discovered(d->w, &found, missing);
     sa_resources_free(&found);
     if (d->again) {
@@ -168,7 +173,7 @@ static void ask_definitions(struct sa_discovery *d)
     sa_frame_free(d->frame);
     d->frame = sa_frame_list(CRD_OBJECT, on_definition, on_definitions_meta, d);
     if (!d->frame || path.failed) {
-        failed(d, "definitions", NULL, NULL);
+        failed(d, "CustomResourceDefinitions", NULL, NULL);
         return;
     }
     start(d, &(struct sa_request_options){.path = path.data,

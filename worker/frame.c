@@ -121,7 +121,8 @@ static int wrong(const char *what, struct sa_err **err)
 static int too_long(const struct sa_frame *f, size_t n, struct sa_err **err)
 {
     return sa_err_set(err, SA_ELIMIT,
-                      "the API server sent an object of %zu bytes or more; at most %zu are taken",
+                      "the API server sent an object of %zu bytes or more; at most %zu are taken "
+                      "(limits.objectSize)",
                       n, f->max);
 }
 

@@ -452,6 +452,14 @@ static bool try_again(struct sa_request *r)
     return true;
 }
 
+/* libcurl's words for HTTP/2 are not everybody's. */
+static const char *in_plain_words(CURLcode code, const char *text)
+{
+    if (code == CURLE_HTTP2_STREAM || strstr(text, "not closed cleanly"))
+        return "the server broke off its answer: ";
+    return code == CURLE_HTTP2 ? "the server does not keep to HTTP/2: " : "";
+}
+
 static void explain(struct sa_request *r, CURLcode code, struct sa_err **e)
 {
     const char *text = r->error_text[0] != '\0' ? r->error_text : curl_easy_strerror(code);
@@ -465,7 +473,7 @@ static void explain(struct sa_request *r, CURLcode code, struct sa_err **e)
     } else if (sa_http_curl_code(code) == SA_ETLS && fault[0] != '\0') {
         sa_err_set(e, SA_ETLS, "%s (%s)", text, fault);
     } else {
-        sa_err_set(e, sa_http_curl_code(code), "%s", text);
+        sa_err_set(e, sa_http_curl_code(code), "%s%s", in_plain_words(code, text), text);
     }
 }
 

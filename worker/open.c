@@ -10,22 +10,39 @@
 #include "worker/reach.h"
 #include "worker/step.h"
 
-#define TIMEOUT_NS (30 * SA_NS_PER_S)
-#define LONGEST_NS (60 * SA_NS_PER_S) /* wait after an answer that is of no use */
+#define TIMEOUT_NS  (30 * SA_NS_PER_S)
+#define LONGEST_NS  (60 * SA_NS_PER_S) /* wait after an answer that is of no use */
+#define KUBE_SYSTEM "/api/v1/namespaces/kube-system"
 
 static void on_done(void *arg, const struct sa_response *r);
 
-static void again(struct sa_worker *w, const struct sa_response *r, const struct sa_err *err)
+/* What whoever reads the error may look at; a first connection fails by a wrong kubeconfig. */
+static const char *advice(enum sa_code code)
 {
-    if (!err && r)
-        err = r->error;
+    switch (code) {
+    case SA_ETLS:
+        return "; check server and certificate-authority of the kubeconfig, and what is between";
+    case SA_EAUTH:
+        return "; the kubeconfig's credential is not accepted, put a new one there";
+    case SA_ENETWORK:
+        return "; check server of the kubeconfig, and what is between";
+    case SA_EPROTOCOL:
+        return "; is server of the kubeconfig a Kubernetes API server?";
+    default:
+        return "";
+    }
+}
+
+static void again(struct sa_worker *w, const struct sa_err *err)
+{
     w->open_backoff.max_ns = sa_reach_failed(err) ? sa_reach_longest_ns(w) : LONGEST_NS;
     uint64_t wait = sa_backoff_next(&w->open_backoff);
-    if (err)
-        sa_slot_error(w->slot, "the API server can't be reached: %s", sa_err_msg(err));
-    else
-        sa_slot_error(w->slot, "the API server answers HTTP %d%s", r ? r->status : 0,
-                      r && r->status == 401 ? ": the credential is not accepted" : "");
+    const char *more = advice(err ? err->code : SA_EMEMORY);
+    int room = (int)(sizeof w->slot->last_error - 1 - strlen(more));
+    SA_CLEANUP(sa_buf_free) struct sa_buf text;
+    sa_buf_init(&text, 4096);
+    sa_buf_addf(&text, "connecting to the API server: %s", sa_err_msg(err));
+    sa_slot_error(w->slot, "%.*s%s", room, text.failed ? "" : text.data, more);
     if (w->open_backoff.failures == 1 || w->open_backoff.failures % 16 == 0)
         sa_log(SA_WARN, "%s; next try in %.1f s", w->slot->last_error, (double)wait / 1e9);
     w->open_ns = sa_mono_ns() + wait;
@@ -44,21 +61,38 @@ static void ask(struct sa_worker *w, const char *path, const char *accept)
     };
     w->opening = w->api.start(w->api.arg, &opt, &err);
     if (!w->opening)
-        again(w, NULL, err);
+        again(w, err);
     sa_err_free(&err);
 }
 
-static int read_version(struct sa_worker *w, const struct sa_response *r)
+/* An error where the request failed, by whatever: it names server and path. */
+static int check(const struct sa_worker *w, const struct sa_response *r, const char *path,
+                 struct sa_err **err)
+{
+    char what[200];
+    if (r->error)
+        return sa_err_set(err, r->error->code, "%s", r->error->msg);
+    snprintf(what, sizeof what, "GET %s%s", w->http ? sa_http_server(w->http) : "", path);
+    if (sa_response_error(r, what, err))
+        return -1;
+    if (r->status != 200 || !r->body || !r->body->data)
+        return sa_err_set(err, SA_EPROTOCOL, "%s: the answer is empty", what);
+    return 0;
+}
+
+static int read_version(struct sa_worker *w, const struct sa_response *r, struct sa_err **err)
 {
     if (r->status == 403) /* not everybody may read it, and nothing depends on it */
         return 0;
-    if (r->status != 200 || r->error || !r->body || !r->body->data)
+    if (check(w, r, "/version", err))
         return -1;
     cJSON *doc = cJSON_ParseWithLength(r->body->data, r->body->len);
     const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(doc, "gitVersion"));
     snprintf(w->version, sizeof w->version, "%s", v ? v : "");
     cJSON_Delete(doc);
-    return 0;
+    return *w->version
+               ? 0
+               : sa_err_set(err, SA_EPROTOCOL, "the answer to GET /version has no gitVersion");
 }
 
 static int read_cluster(struct sa_worker *w, const struct sa_response *r, struct sa_err **err)
@@ -67,10 +101,10 @@ static int read_cluster(struct sa_worker *w, const struct sa_response *r, struct
     const struct sa_scrub_options opt = {.metadata_only = true};
     if (r->status == 403 || r->status == 404)
         return 0;
-    if (r->status != 200 || r->error || !r->body || !r->body->data)
+    if (check(w, r, KUBE_SYSTEM, err))
         return -1;
     if (sa_scrub(r->body->data, r->body->len, &opt, NULL, &o, err))
-        return sa_err_wrap(err, "the namespace kube-system");
+        return sa_err_wrap(err, "the answer to GET %s", KUBE_SYSTEM);
     snprintf(w->cluster, sizeof w->cluster, "%s", o.uid);
     return 0;
 }
@@ -81,16 +115,17 @@ static void on_done(void *arg, const struct sa_response *r)
     struct sa_err *err = NULL;
     w->opening = NULL;
     if (!w->version_known) {
-        if (read_version(w, r)) {
-            again(w, r, NULL);
+        if (read_version(w, r, &err)) {
+            again(w, err);
+            sa_err_free(&err);
             return;
         }
         w->version_known = true;
-        ask(w, "/api/v1/namespaces/kube-system", SA_ACCEPT_METADATA);
+        ask(w, KUBE_SYSTEM, SA_ACCEPT_METADATA);
         return;
     }
     if (read_cluster(w, r, &err)) {
-        again(w, r, err);
+        again(w, err);
         sa_err_free(&err);
         return;
     }
@@ -113,7 +148,7 @@ void sa_open_step(struct sa_worker *w)
         sa_worker_wake_at(w, w->open_ns);
         return;
     }
-    ask(w, w->version_known ? "/api/v1/namespaces/kube-system" : "/version",
+    ask(w, w->version_known ? KUBE_SYSTEM : "/version",
         w->version_known ? SA_ACCEPT_METADATA : NULL);
 }
 
