@@ -5,6 +5,7 @@
  * (https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list). A page
  * is handled as it comes and not kept; when its objects are sent, the next page waits for credit.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +145,11 @@ static int on_meta(void *arg, const char *json, size_t n, struct sa_err **err)
     if (!*meta.resource_version) /* then it is no list, and nothing could be watched from it */
         return sa_err_set(err, SA_EPROTOCOL, "the answer has no resourceVersion");
     snprintf(l->version, sizeof l->version, "%s", meta.resource_version);
+    errno = 0;
     l->version_n = strtoull(l->version, NULL, 10);
+    if (errno) /* believed, it would be newer than everything that comes */
+        return sa_err_set(err, SA_EPROTOCOL, "the list is of version %s, which can't be",
+                          l->version);
     if (!l->names && sa_list_too_old(l->scope, l->version_n)) {
         return sa_err_set(err, SA_EEXPIRED,
                           "the list is as of version %s, older than what was seen before",

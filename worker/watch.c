@@ -21,6 +21,7 @@
 #define SILENCE_MAX_NS (600 * SA_NS_PER_S)
 #define LARGE_AUDIT_NS (300 * SA_NS_PER_S)
 #define SETTLED_NS     (5 * SA_NS_PER_S) /* a watch that lived so long was a good one */
+#define VERSION_TRIES  3u
 
 static uint64_t silence_limit(const struct sa_scope *s)
 {
@@ -87,13 +88,14 @@ static int refused(struct sa_scope *s, const char *json, size_t n, struct sa_err
         s->watch.verdict = SA_WATCH_NO_INITIAL; /* an etcd without progress requests says 500 */
     else
         s->watch.verdict = SA_WATCH_FAILED;
+    if (!st.code && !*st.message)
+        return sa_err_set(err, SA_EPROTOCOL, "the server ended the watch and did not say why");
     return sa_err_set(err, SA_EREFUSED, "the server ended the watch: %d %s: %.200s", st.code,
                       st.reason, st.message);
 }
 
-static int on_event(void *arg, const char *json, size_t n, struct sa_err **err)
+static int take_event(struct sa_scope *s, const char *json, size_t n, struct sa_err **err)
 {
-    struct sa_scope *s = arg;
     enum sa_watch_type type;
     const char *object;
     size_t object_n;
@@ -132,14 +134,29 @@ static void on_large(void *arg, size_t n)
         s->audit_ns = soon;
 }
 
+static int on_event(void *arg, const char *json, size_t n, struct sa_err **err)
+{
+    struct sa_scope *s = arg;
+    if (take_event(s, json, n, err))
+        return -1;
+    if (s->failing || s->forbidden_ns)
+        sa_scope_succeeded(s);
+    return 0;
+}
+
 static int on_data(void *arg, const void *p, size_t n, struct sa_err **err)
 {
     struct sa_scope *s = arg;
     sa_intake_stamp(s->w);
     s->watch.data_ns = s->w->read_ns;
-    if (s->failing || s->forbidden_ns)
-        sa_scope_succeeded(s);
     return sa_frame_add(s->watch.frame, p, n, err);
+}
+
+/* It may be the version that the server does not take, as one that a list made up; the real one
+ * says 500. */
+static bool refuses(const struct sa_response *r)
+{
+    return !r->error && (r->status == 400 || r->status == 422 || r->status == 500);
 }
 
 /* After how long, and from where, the scope goes on. */
@@ -191,6 +208,8 @@ static void ended(struct sa_scope *s, const struct sa_response *r)
             t->not_before_ns += sa_backoff_next(&t->backoff);
         else
             t->not_before_ns += sa_scope_failed(s, r, &t->backoff, "watching");
+        if (!initial && refuses(r) && t->backoff.failures >= VERSION_TRIES)
+            s->follow = SA_FOLLOW_LIST;
     }
     /* What the watch brought while a list beside it ran counts as named by that list, also what was
      * gone by the list's version: no base to go on from. */
