@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/log.h"
 #include "config/settings.h"
@@ -245,8 +246,11 @@ static void helper_ended(struct sa_proc *p, bool asked)
 {
     struct sa_acct *a = p->owner;
 
+    /* A worker whose kubeconfig names no plugin hangs up on it. */
+    bool needless = WIFEXITED(p->wait_status) && WEXITSTATUS(p->wait_status) == 0;
+
     sa_exec_forget(p);
-    if (sa_proc_alive(&a->worker) && a->worker.state != SA_PROC_STOPPING && !asked)
+    if (sa_proc_alive(&a->worker) && a->worker.state != SA_PROC_STOPPING && !asked && !needless)
         sa_proc_kill(&a->worker, SA_END_HELPER, "its credential helper ended: %s", p->last_exit);
     settle(a, false);
 }

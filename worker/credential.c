@@ -202,6 +202,16 @@ int sa_credential_open(const struct sa_account *a, const uint8_t *fingerprint_ke
     return sa_credential_open_at(a, SERVICE_ACCOUNT_DIR, fingerprint_key, uid, gid, out, err);
 }
 
+void sa_credential_kubeconfig(const struct sa_account *a, const uint8_t *fingerprint_key,
+                              struct sa_credential_file *out)
+{
+    struct sa_secret bytes = {0};
+    *out = (struct sa_credential_file){.path = a->kubeconfig_file};
+    if (out->path != NULL && sa_credential_load(out->path, &bytes, NULL) == 0)
+        sa_fingerprint(fingerprint_key, bytes.p, bytes.n, out->fingerprint);
+    sa_secret_free(&bytes);
+}
+
 /* Second step */
 
 int sa_credential_read(struct sa_credential *c, struct sa_err **err)

@@ -33,6 +33,10 @@ struct sa_credential_file {
  * fingerprint_key: 32 bytes. */
 int sa_credential_open(const struct sa_account *a, const uint8_t *fingerprint_key, uid_t uid,
                        gid_t gid, struct sa_credential **out, struct sa_err **err);
+/* Where that failed: the kubeconfig alone, whose change may mend it. The path is borrowed from a,
+ * NULL if there is none; the fingerprint is 0 of what can't be read. */
+void sa_credential_kubeconfig(const struct sa_account *a, const uint8_t *fingerprint_key,
+                              struct sa_credential_file *out);
 /* Second step, confined: parses and checks (certificate and key fit, dates, PEM). helper_fd: socket
  * to the credential helper for exec plugins, or -1; owned by the credential from here on. */
 int sa_credential_parse(struct sa_credential *c, struct sa_loop *l, int helper_fd,

@@ -40,6 +40,7 @@ struct helper {
     char *info, *home;
     struct sa_err *unfit; /* why nothing can be run; NULL: something can */
     bool wanted;          /* the worker waits for an answer */
+    bool broken;          /* the worker did not go by itself */
     struct sa_exec_run *run;
     struct sa_buf out; /* packets that the socket would not take: u32 length, bytes */
     struct sa_timer heartbeat;
@@ -105,6 +106,7 @@ static void answer(struct helper *h, const char *json, size_t n, const struct sa
         packet(h, SA_EXEC_ERROR, reason->msg,
                strlen(reason->msg) < SA_EXEC_PIECE ? strlen(reason->msg) : SA_EXEC_PIECE);
     if (h->out.failed) {
+        h->broken = true;
         lose_worker(h);
         return;
     }
@@ -164,6 +166,7 @@ static void on_worker(void *arg, int fd, uint32_t events)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n <= 0 || kind != SA_EXEC_WANT) {
+            h->broken = n > 0;
             lose_worker(h);
             return;
         }
@@ -322,6 +325,8 @@ int sa_helper_main(const struct sa_child_args *args)
     int rc = set_up(&h, &e);
     if (rc == 0)
         rc = sa_loop_run(h.loop, &e);
+    if (rc == 0 && h.broken)
+        rc = sa_err_set(&e, SA_EPROTOCOL, "the worker could not be answered");
     if (rc != 0)
         say_fatal(args, e);
     sa_err_free(&e);

@@ -33,6 +33,7 @@ struct process {
     struct sa_sandbox_report sandbox;
     struct sa_timer stop;
     uint64_t stop_ns; /* when it began */
+    bool told;        /* the supervisor knows the credential's files */
 };
 
 /* ---- what the worker's state calls ---- */
@@ -186,6 +187,16 @@ static int connect_all(struct process *pr, struct sa_err **err)
     return pr->link ? sa_worker_init(w, err) : -1;
 }
 
+static void put_files(const struct sa_credential_file *f, size_t n, struct sa_buf *b)
+{
+    sa_wr_u32(b, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        sa_wr_str(b, f[i].path);
+        sa_buf_add(b, f[i].fingerprint, sizeof f[i].fingerprint);
+        sa_wr_u8(b, f[i].rereads);
+    }
+}
+
 static void tell_files(struct process *pr)
 {
     size_t n;
@@ -193,16 +204,33 @@ static void tell_files(struct process *pr)
     SA_CLEANUP(sa_buf_free) struct sa_buf b;
     struct sa_err *err = NULL;
     sa_buf_init(&b, SA_CTL_MAX);
-    sa_wr_u32(&b, (uint32_t)n);
-    for (size_t i = 0; i < n; i++) {
-        sa_wr_str(&b, f[i].path);
-        sa_buf_add(&b, f[i].fingerprint, sizeof f[i].fingerprint);
-        sa_wr_u8(&b, f[i].rereads);
-    }
+    put_files(f, n, &b);
     if (b.failed || sa_ctl_send(pr->ctl, SA_CTL_FILES, &b, &err))
         sa_log(SA_ERROR, "the supervisor can't be told of %zu credential files: %s", n,
                sa_err_msg(err));
+    pr->told = true;
     sa_err_free(&err);
+}
+
+/* A worker that its credential keeps from starting is started again when the files change. */
+static void tell_files_at_end(struct process *pr)
+{
+    const struct sa_child_args *a = pr->args;
+    size_t n = 1;
+    struct sa_credential_file one;
+    const struct sa_credential_file *f = &one;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    if (pr->told)
+        return;
+    if (pr->cred)
+        f = sa_credential_files(pr->cred, &n);
+    else
+        sa_credential_kubeconfig(&pr->w.account, a->fingerprint_key, &one);
+    sa_buf_init(&b, SA_CTL_MAX);
+    if (n && f->path)
+        put_files(f, n, &b);
+    if (b.len && !b.failed)
+        sa_ctl_send_now(a->control_fd, SA_CTL_FILES, &b, NULL);
 }
 
 static void tell_sandbox(struct process *pr)
@@ -242,6 +270,7 @@ static int fatal(struct process *pr, const struct sa_err *err)
     sa_wr_u32(&b, (uint32_t)(err ? err->code : SA_EINTERNAL));
     sa_wr_str(&b, sa_err_msg(err));
     sa_slot_error(pr->w.slot, "%s", sa_err_msg(err));
+    tell_files_at_end(pr);
     if (!b.failed)
         sa_ctl_send_now(pr->args->control_fd, SA_CTL_FATAL, &b, NULL);
     bool config = err && (err->code == SA_ECONFIG || err->code == SA_ECREDENTIAL);
