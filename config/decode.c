@@ -68,6 +68,10 @@ static void decode_single(struct decode *d, const struct sa_key *k, const struct
 static int decode_strings(struct decode *d, const struct sa_key *k, const struct sa_yaml *node,
                           struct sa_strings *list)
 {
+    if (node->kind == SA_YAML_MAP) {
+        sa_problem_node(d->problems, false, node, "%s: expected a list, not a map", k->path);
+        return 0;
+    }
     if (node->kind != SA_YAML_SEQUENCE) {
         decode_single(d, k, node, list);
         return 0;

@@ -58,6 +58,14 @@ int sa_file_read(const char *path, size_t max, char **out, size_t *n, struct sa_
     return read_fd(fd, path, max, out, n, err);
 }
 
+/* Nothing of that name, not even a link: accounts whose link leads nowhere were not removed. */
+static bool is_absent(const char *path, const struct sa_err *why)
+{
+    struct stat st;
+    return why != NULL && why->code == SA_ESYSTEM &&
+           (why->sys_errno == ENOENT || why->sys_errno == ENOTDIR) && lstat(path, &st) != 0;
+}
+
 /* Adds one file. One that is not there is passed over in silence. Takes over path. */
 static int add_file(struct sa_sources *s, char *path, enum sa_source_role role, struct sa_err **err)
 {
@@ -66,8 +74,7 @@ static int add_file(struct sa_sources *s, char *path, enum sa_source_role role, 
     if (path == NULL)
         return sa_err_set(err, SA_EMEMORY, "no memory for the list of files");
     if (sa_file_read(path, MAX_FILE, &src.bytes, &src.n, &why) != 0) {
-        bool absent = why != NULL && why->code == SA_ESYSTEM &&
-                      (why->sys_errno == ENOENT || why->sys_errno == ENOTDIR);
+        bool absent = is_absent(path, why);
         src.failure = absent ? NULL : strdup(sa_err_msg(why));
         if (src.failure == NULL) {
             free(path);

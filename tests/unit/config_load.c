@@ -223,7 +223,9 @@ START_TEST(unreadable_files_are_told)
     ck_assert_int_eq(symlink("nowhere", path), 0);
     ck_assert_int_eq(fixture_load(&f, &s, &problems), -1);
     ck_assert_str_eq(problems, "drop/10.yml: error: drop/10.yml is not a regular file\n"
-                               "drop/20.yml: error: drop/20.yml is not a regular file\n");
+                               "drop/20.yml: error: drop/20.yml is not a regular file\n"
+                               "accounts/gone.yml: error: opening accounts/gone.yml: No such file "
+                               "or directory\n");
     free(problems);
     fixture_remove(&f);
 }
@@ -307,7 +309,7 @@ START_TEST(values_of_wrong_kinds)
     fixture_refuses("server: {\"[]port\": 3}\n",
                     "main.yml:1:10: error: server.[]port is not a known key");
     fixture_refuses(ACCOUNT ", kinds: {a: b}}]}\n",
-                    "main.yml:1:64: error: kubernetes.accounts[].kinds: expected a value");
+                    "main.yml:1:64: error: kubernetes.accounts[].kinds: expected a list, not a map");
 }
 END_TEST
 
