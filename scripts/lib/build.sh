@@ -17,6 +17,7 @@ build() {
 }
 # build_release TARGET: "" is everything
 build_release() { build "$BUILD" "$1" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TESTS=ON; }
-# Dies at the points that SCALE_AGENT_KILL_AT names (base/points.h).
-build_points() { build "$ROOT/build-points" "" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TEST_POINTS=ON; }
+# build_points TARGET: dies at the points that SCALE_AGENT_KILL_AT names (base/points.h), and lies as
+# SCALE_AGENT_FORGE says (worker/link.c).
+build_points() { build "$ROOT/build-points" "$1" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TEST_POINTS=ON; }
 build_sanitized() { CC=clang$LLVM build "$ROOT/build-sanitized" "" -DCMAKE_BUILD_TYPE=Debug -DSA_TESTS=ON -DSA_SANITIZE=ON -DSA_FUZZ=ON; }

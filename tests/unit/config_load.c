@@ -308,8 +308,9 @@ START_TEST(values_of_wrong_kinds)
                     "main.yml:1:10: error: agentId holds a control character");
     fixture_refuses("server: {\"[]port\": 3}\n",
                     "main.yml:1:10: error: server.[]port is not a known key");
-    fixture_refuses(ACCOUNT ", kinds: {a: b}}]}\n",
-                    "main.yml:1:64: error: kubernetes.accounts[].kinds: expected a list, not a map");
+    fixture_refuses(
+        ACCOUNT ", kinds: {a: b}}]}\n",
+        "main.yml:1:64: error: kubernetes.accounts[].kinds: expected a list, not a map");
 }
 END_TEST
 

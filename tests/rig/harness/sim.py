@@ -40,7 +40,7 @@ class Sim:
     def names(self):
         return [f.stem for f in self.kubeconfigs()]
 
-    def post(self, path, **form):
+    def post(self, path, /, **form):
         """A control request (tests/rig/kubesim/README.md); its answer."""
         data = urllib.parse.urlencode(form).encode()
         with urllib.request.urlopen(f"http://{self.control}{path}", data, timeout=60) as r:
