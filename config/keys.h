@@ -26,7 +26,7 @@ enum sa_key_class { SA_KEY_HONOURED, SA_KEY_IGNORED, SA_KEY_REFUSED, SA_KEY_DERI
 enum sa_key_type {
     SA_KEY_BOOL,        /* bool */
     SA_KEY_INT,         /* int64_t; with a unit of time a text like "90s", "5m" is taken as well */
-    SA_KEY_BYTES,        /* int64_t bytes; "64Mi", "1G" */
+    SA_KEY_BYTES,       /* int64_t bytes; "64Mi", "1G" */
     SA_KEY_FLOAT,       /* double */
     SA_KEY_STRING,      /* char * */
     SA_KEY_CHOICE,      /* char *, one of choices */
