@@ -12,7 +12,7 @@ valgrind|core|420|unit tests under valgrind
 fuzz|core|180|every parser of foreign bytes, fuzzed for a short time
 shell|core|60|shellcheck over every script
 format|core|60|formatting of the C sources
-tidy|core|420|clang-tidy over the C sources that changed
+tidy|core|330|clang-tidy over the C sources that changed
 model|core|180|the state protocol, checked by spin
 scenario|core|420|whole programs in one situation each
 simulator|core|180|the simulated API servers
@@ -60,7 +60,7 @@ suite_format() {
 
 suite_tidy() {
     have "clang-tidy$LLVM" || skip "clang-tidy is not installed"
-    "$PYTHON" scripts/lib/tidy.py "clang-tidy$LLVM" "$BUILD"
+    "$PYTHON" scripts/lib/tidy.py "clang-tidy$LLVM" "$BUILD" 240
 }
 
 suite_model() {
