@@ -14,7 +14,7 @@ shell|core|60|shellcheck over every script
 format|core|60|formatting of the C sources
 tidy|core|330|clang-tidy over the C sources that changed
 model|core|180|the state protocol, checked by spin
-scenario|core|420|whole programs in one situation each
+scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
@@ -69,7 +69,12 @@ suite_model() {
     proto/model/check.sh
 }
 
-suite_scenario() { "$PYTHON" -m unittest discover -s tests/scenario; }
+suite_scenario() {
+    # shellcheck source=scripts/lib/build.sh
+    . scripts/lib/build.sh
+    build_points scale-agentd || return 1
+    "$PYTHON" -m unittest discover -s tests/scenario
+}
 
 suite_simulator() {
     local go
