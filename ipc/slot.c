@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct sa_slot) <= SLOT_PAGE, "a slot fits into one page")
 const char *sa_state_name(enum sa_state s)
 {
     static const char *const names[] = {
-#define X(sym, name) [sym] = name,
+#define X(sym, name) [sym] = (name),
         SA_STATE_TABLE(X)
 #undef X
     };
