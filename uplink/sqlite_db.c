@@ -15,7 +15,7 @@
 #define LOCK_TRIES 60 /* 50 ms apart */
 
 static const char *const statements[SA_DB_N] = {
-#define X(sym, sql) [sym] = sql,
+#define X(sym, sql) [sym] = (sql),
     SA_DB_STATEMENTS(X)
 #undef X
 };

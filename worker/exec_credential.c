@@ -17,6 +17,7 @@ static int zone(const char *p, int64_t *out)
     *out = 0;
     if (strcmp(p, "Z") == 0 || strcmp(p, "z") == 0)
         return 0;
+    /* NOLINTNEXTLINE(cert-err34-c): two digits can't overflow */
     if ((p[0] != '+' && p[0] != '-') || sscanf(p + 1, "%2u:%2u%n", &h, &m, &used) != 2 ||
         used != 5 || p[6] != '\0' || h > 23 || m > 59)
         return -1;

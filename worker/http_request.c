@@ -32,7 +32,7 @@ static char *put(char **at, const char *a, const char *b)
 {
     char *begin = *at;
     size_t n = strlen(a), m = strlen(b);
-    memcpy(begin, a, n);
+    memcpy(begin, a, n); /* NOLINT(bugprone-not-null-terminated-result): the second piece ends it */
     memcpy(begin + n, b, m + 1);
     *at += n + m + 1;
     return begin;
