@@ -28,6 +28,7 @@ class Epoch:
         self.window = window
         self.scopes = None   # {id: Scope}
         self.vouched = set()  # ids of scopes that are in step, or resume from a checkpoint
+        self.untouched = set()  # ids of scopes of which nothing was sent: Welcome's sums still hold
         self.resumable = set()  # names of scopes that Welcome gave a checkpoint for
         self.snapshots = {}  # id: [number, pages so far, names and keys written since the begin]
         self.numbers = {}    # id: the highest snapshot that began
@@ -189,6 +190,8 @@ class Session:
             now[s.id] = self.store.scope(account.stored, name, s.version, s.kind, s.namespaced)
             if name in e.resumable:
                 e.vouched.add(s.id)
+            if s.id not in before:
+                e.untouched.add(s.id)
         for name in set(account.stored.scopes) - names:
             self.store.drop_scope(account.stored, account.stored.scopes[name])
         e.scopes = now
@@ -248,6 +251,7 @@ class Session:
         require(len(m.deltas) > 0, "no delta is in it")
         for d in m.deltas:
             e.sequence += 1
+            e.untouched.discard(d.scope)
             self._delta(e, self._find(e, d.scope), d, count)
 
     def _delta(self, e, s, d, count):
@@ -300,7 +304,8 @@ class Session:
         s = self._find(e, m.scope)
         require(m.scope not in e.snapshots, "a checkpoint amid a snapshot")
         require(e.part is None or e.part[0].scope != m.scope, "a checkpoint amid an object")
-        require(m.scope in e.vouched, "a checkpoint of {}, which is not known to be in step", s.name)
+        # The worker itself may have compared its sums with Welcome's, as long as neither side has moved since.
+        require(m.scope in e.vouched or m.scope in e.untouched, "a checkpoint of {}, which is not known to be in step", s.name)
         require(m.resource_version, "a checkpoint without a version")
         self.store.checkpoint(s, m.resource_version)
 
