@@ -25,7 +25,7 @@ class DefaultKinds:
         cls.addClassCleanup(cls.scratch.close)
         try:
             cls.cluster = Cluster(cls.scratch.path, "real")
-            cls.addClassCleanup(cls.cluster.stop, "--purge")
+            cls.addClassCleanup(cls.cluster.purge)
             accounts = cls.scratch.path / "accounts.d"
             write_account(accounts, ACCOUNT, cls.cluster.kubeconfig)
             cls.api = cls.cluster.api()
@@ -136,7 +136,7 @@ class Secrets(unittest.TestCase):
         self.addCleanup(scratch.close)
         try:
             cluster = Cluster(scratch.path, "real", minimal=True)
-            self.addCleanup(cluster.stop, "--purge")
+            self.addCleanup(cluster.purge)
             accounts = scratch.path / "accounts.d"
             write_account(accounts, ACCOUNT, cluster.kubeconfig, kinds=["secret", "configMap"])
             agent = Agent(scratch.path / "agent", accounts, config={"logging": {"level": "trace"}}).start()

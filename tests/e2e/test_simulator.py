@@ -41,7 +41,7 @@ class Both(unittest.TestCase):
             cls.scratch.close()
             raise unittest.SkipTest(str(e)) from None
         cls.addClassCleanup(cls.scratch.close)
-        cls.addClassCleanup(cls.cluster.stop, "--purge")
+        cls.addClassCleanup(cls.cluster.purge)
         cls.sim = Sim(cls.scratch.path / "sim", 1)
         cls.addClassCleanup(cls.sim.stop)
         context = ssl.create_default_context(cadata=cls.ca())

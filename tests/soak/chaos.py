@@ -70,6 +70,8 @@ class Chaos:
     def tend_peer(self, armed=True):
         """Starts it again where it died; one that is not armed takes the place of one that is, and the other
         way round."""
+        if not self.soak.peer:
+            return
         if not self.soak.peer.running():
             self.counts[f"kill at peer {self.peer_point}"] += 1
         elif armed == bool(self.peer_point):
@@ -126,12 +128,13 @@ class Chaos:
 
     def run(self, target):
         """Until so many were killed, and everything happened at least once."""
-        quick = [self.kill_worker] * 5 + [self.kill_uplink] * 3 + [self.kill_peer] * 2 + [
+        peer = [self.kill_peer] if self.soak.peer else []
+        quick = [self.kill_worker] * 5 + [self.kill_uplink] * 3 + peer * 2 + [
             self.stop_worker, self.drop_network, self.refuse_network, self.stall_network]
-        once = [self.kill_worker, self.kill_uplink, self.kill_peer, self.stop_worker, self.drop_network,
+        once = [self.kill_worker, self.kill_uplink, *peer, self.stop_worker, self.drop_network,
                 self.refuse_network, self.stall_network, self.restart_api_server, self.restart_api_server]
         lives = 0
-        while self.kills < target or once or self._not_yet() or not self.short and self._not_yet("peer ", PEER_POINTS):
+        while self.kills < target or once or self._not_yet() or self._peer_points_left():
             if lives > 3 * len(self.points) + 5 and self.kills >= target:
                 break  # some point is never passed; problems() names it
             self._end_life(orderly=lives % 2 == 0)
@@ -149,6 +152,9 @@ class Chaos:
         self._end_life(orderly=True)
         self.tend_peer(armed=False)
         self._begin_life(None)
+
+    def _peer_points_left(self):
+        return self._not_yet("peer ", PEER_POINTS) if self.soak.peer and not self.short else []
 
     def _await_point(self, seconds):
         """Nothing else goes wrong until a process died at the point; some are passed only at an orderly end."""
@@ -190,12 +196,11 @@ class Chaos:
     def problems(self):
         """What should have happened and did not, and the other way round."""
         found = [f"no process was killed at {p}" for p in self._not_yet()]
-        if not self.short:
-            found += [f"the peer was not killed at {p}" for p in self._not_yet("peer ", PEER_POINTS)]
-        found += self.soak.peer.violations()
+        found += [f"the peer was not killed at {p}" for p in self._peer_points_left()]
+        found += self.soak.peer.violations() if self.soak.peer else []
         for what in ("kill worker", "kill uplink", "kill peer", "kill supervisor", "stop worker", "network drop",
                      "network refuse", "network stall", "etcd compaction", "api server restart", "api server kill"):
-            if not self.counts[what]:
+            if not self.counts[what] and (self.soak.peer or what != "kill peer"):
                 found.append(f"there was no {what}")
         found += [f"{n} processes ended by: {what}" for what, n in self.ends.items() if what not in ("exit", "helper")]
         return found

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever is killed and cut, the other side becomes equal to the clusters. See scripts/soak."""
 import argparse
-import pathlib
 import random
 import re
 import subprocess
@@ -15,7 +14,7 @@ from rig.harness.agent import Agent, write_account
 from rig.harness.cluster import Cluster
 from rig.harness.cut import CutProxy
 from rig.harness.peer import Peer
-from rig.harness.procs import free_port, wait_for
+from rig.harness.procs import free_port
 from rig.harness.scrub import differences
 
 WIDGET = manifests.custom("widgets")
@@ -23,26 +22,43 @@ BEYOND = (manifests.CONFIG_MAP, manifests.SECRET)  # in the second cluster as we
 
 
 class Soak:
-    """Two clusters behind breakable networks, a load on each, the agent and its peer."""
+    """Two clusters behind breakable networks, a load on each, the agent, and the other side: a peer, or for
+    the sqlite sink the cache in the agent itself."""
 
     def __init__(self, scratch, seed, rate):
         self.dir = scratch.path
         self.random = random.Random(seed)
         self.kinds = {"alpha": (*manifests.DEFAULT, WIDGET), "beta": (*manifests.DEFAULT, WIDGET, *BEYOND)}
         self.clusters, self.networks, self.loads = {}, {}, {}
-        accounts = self.dir / "accounts.d"
+        self.agent = self.peer = None
+        self.accounts = self.dir / "accounts.d"
         for name in self.kinds:
             port = free_port()
             cluster = Cluster(self.dir, name, server_port=port)
             self.clusters[name] = cluster
             self.networks[name] = CutProxy(cluster.api_port, port)
             self._prepare(name, rate)
-        write_account(accounts, "alpha", self.clusters["alpha"].kubeconfig)
+        write_account(self.accounts, "alpha", self.clusters["alpha"].kubeconfig)
         # This one lists anew each time; the other goes on from its checkpoints.
-        write_account(accounts, "beta", self.clusters["beta"].kubeconfig, maxResumableResourceAgeMs=0,
+        write_account(self.accounts, "beta", self.clusters["beta"].kubeconfig, maxResumableResourceAgeMs=0,
                       kinds=[f"{k.kind}.{k.group}" if k.group else k.kind for k in self.kinds["beta"]])
-        self.peer = Peer(self.dir / "peer").start()
-        self.agent = Agent(self.dir / "agent", accounts, "grpc", self.peer.address)
+
+    def use(self, sink):
+        """Begins anew with a sink."""
+        self._stop_agent()
+        if sink == "grpc":
+            self.peer = Peer(self.dir / "peer").start()
+        self.agent = Agent(self.dir / sink, self.accounts, sink, self.peer and self.peer.address)
+
+    def _stop_agent(self):
+        if self.agent:
+            self.agent.close()
+        if self.peer:
+            self.peer.stop()
+        self.agent = self.peer = None
+
+    def rows(self):
+        return self.peer.rows() if self.peer else self.agent.rows()
 
     def _prepare(self, name, rate):
         api = self.clusters[name].api()
@@ -54,15 +70,14 @@ class Soak:
     def close(self):
         for load in self.loads.values():
             load.stop()
-        self.agent.close()
-        self.peer.stop()
+        self._stop_agent()
         for network in self.networks.values():
             network.close()
         for cluster in self.clusters.values():
-            cluster.stop("--purge")
+            cluster.purge()
 
     def expected(self):
-        """What the clusters hold, by the keys of the peer's rows."""
+        """What the clusters hold, by the keys of the rows."""
         found = {}
         for name, cluster in self.clusters.items():
             api = cluster.api()
@@ -81,11 +96,11 @@ class Soak:
         return [WIDGET if p == "widgets" else manifests.custom(p) for p in plurals]
 
     def converge(self, seconds):
-        """Waits until the peer equals the clusters; the differences that are left."""
+        """Waits until the other side equals the clusters; the differences that are left."""
         end = time.monotonic() + seconds
         while True:
             try:
-                left = differences(self.expected(), self.peer.rows())
+                left = differences(self.expected(), self.rows())
             except (OSError, TimeoutError) as e:
                 left = [str(e)]
             if not left or time.monotonic() > end:
@@ -97,21 +112,47 @@ class Soak:
         return procs.anonymous_kb(self.agent.pids()) / 1024
 
 
-def points():
-    """The names of all points at which the agent can be made to die."""
-    found = subprocess.run(["git", "grep", "-hoE", r'sa_point\("[a-z0-9-]+"\)', "--", "*.c"], cwd=paths.ROOT,
+def points(sink):
+    """The names of the points at which the agent can be made to die with this sink."""
+    found = subprocess.run(["git", "grep", "-E", r'sa_point\("[a-z0-9-]+"\)', "--", "*.c"], cwd=paths.ROOT,
                            stdout=subprocess.PIPE, text=True, check=True).stdout
-    return sorted(set(re.findall(r'"(.+)"', found)))
+    matches = re.findall(r'^(.+?):.*sa_point\("(.+?)"\)', found, re.M)
+    return sorted({name for path, name in matches if sink == "sqlite" or not path.startswith("uplink/sqlite_")})
 
 
-def first_memory(soak):
-    """The agent's memory in step under load, before anything was broken."""
-    soak.agent.start()
-    soak.agent.wait_streaming(soak.clusters, 90)
+def under_load(soak, seconds=10):
     for load in soak.loads.values():
         load.start()
-    time.sleep(10)
+    time.sleep(seconds)
     return soak.memory_mb()
+
+
+def quiet(soak, seconds):
+    """Stops the load; the differences that are left after so many seconds at most."""
+    for load in soak.loads.values():
+        load.pause()
+    began = time.monotonic()
+    left = soak.converge(seconds)
+    print(f"quiet: {len(soak.expected())} objects, {len(left)} differences after {time.monotonic() - began:.0f} s", flush=True)
+    for line in left:
+        print("  " + line)
+    return left
+
+
+def one_sink(soak, sink, short, target):
+    """Everything with one sink; (chaos, differences, problems, how much larger the agent is at its end)."""
+    print(f"sink {sink}", flush=True)
+    soak.use(sink)
+    soak.agent.start()
+    soak.agent.wait_streaming(soak.clusters, 90)
+    before = under_load(soak)
+    faults = chaos.Chaos(soak, points(sink), short)
+    faults.run(target)
+    left = quiet(soak, 120)
+    after = under_load(soak)
+    left += quiet(soak, 60)
+    faults.report()
+    return faults, left, faults.problems(), after / before
 
 
 def main():
@@ -120,39 +161,25 @@ def main():
     parser.add_argument("--kills", type=int)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--rate", type=float, default=15, help="operations a second in each cluster")
+    parser.add_argument("--sink", choices=("grpc", "sqlite"), action="append", help="only this sink")
     args = parser.parse_args()
     target = args.kills or (20 if args.short else 500)
     print(f"seed {args.seed}", flush=True)
     scratch = paths.Scratch("convergence")
     soak = Soak(scratch, args.seed, args.rate)
+    sinks = args.sink or ["grpc", "sqlite"]
     try:
-        before = first_memory(soak)
-        faults = chaos.Chaos(soak, points(), args.short)
-        faults.run(target)
-        for load in soak.loads.values():
-            load.pause()
-        print("quiet: " + "; ".join(f"{n}: {l.done}" for n, l in soak.loads.items()), flush=True)
-        left = soak.converge(120)
-        print(f"{len(soak.expected())} objects, {len(left)} differences", flush=True)
-        for line in left:
-            print("  " + line)
-        for load in soak.loads.values():
-            load.start()
-        time.sleep(10)
-        after = soak.memory_mb()
-        for load in soak.loads.values():
-            load.pause()
-        left += soak.converge(60)
-        problems = faults.problems()
+        results = [one_sink(soak, sink, args.short, target // len(sinks)) for sink in sinks]
+        print("load: " + "; ".join(f"{name}: {load.done}" for name, load in soak.loads.items()))
     finally:
         soak.close()
         scratch.close()
-    faults.report()
+    problems = [p for r in results for p in r[2]]
     for p in problems:
         print("FAILED: " + p)
-    growth = after / before
-    print(f"kills={faults.kills} differences={len(left)} memory_growth_ratio={growth:.2f}")
-    sys.exit(1 if left or problems or faults.kills < target or growth > 1.5 else 0)
+    kills, differing, growth = sum(r[0].kills for r in results), sum(len(r[1]) for r in results), max(r[3] for r in results)
+    print(f"kills={kills} differences={differing} memory_growth_ratio={growth:.2f}")
+    sys.exit(1 if differing or problems or kills < target or growth > 1.5 else 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import urllib.parse
 
 from . import paths
-from .procs import free_ports
+from .procs import at_end, done, free_ports
 
 KUBE = paths.ROOT / "tests" / "rig" / "kube"
 
@@ -96,6 +96,7 @@ class Cluster:
         for flag in api_flags:
             self._up += ["--api-flag", flag]
         self.dir.mkdir(parents=True, exist_ok=True)
+        at_end(self.purge)
         self.start()
 
     @property
@@ -109,7 +110,12 @@ class Cluster:
 
     def stop(self, how=None):
         """how: None orderly, --kill, or --purge (its data as well)."""
+        if how == "--purge":
+            done(self.purge)
         subprocess.run(["bash", str(KUBE / "down.sh"), str(self.dir)] + ([how] if how else []), check=True, timeout=60)
+
+    def purge(self):
+        self.stop("--purge")
 
     def restart(self, how=None):
         self.stop(how)

@@ -1,11 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes: their trees, memory and processor time as /proc has them."""
+import atexit
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import time
+
+# What was started and has not been stopped; it ends with this program, however that ends.
+_started = set()
+
+
+def at_end(stop):
+    """Calls stop when the program ends, if done() did not name it before."""
+    _started.add(stop)
+
+
+def done(stop):
+    _started.discard(stop)
+
+
+@atexit.register
+def _stop_all():
+    for stop in list(_started):
+        stop()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -112,6 +135,7 @@ class Process:
         kw.setdefault("stdout", self._file)
         self.popen = subprocess.Popen([str(c) for c in command], stderr=self._file, **kw)
         self.pid = self.popen.pid
+        at_end(self.kill)
 
     def running(self):
         return self.popen.poll() is None
@@ -134,6 +158,7 @@ class Process:
                 self.popen.kill()
         code = self.popen.wait()
         self._file.close()
+        done(self.kill)
         return code
 
     def kill(self):
