@@ -92,7 +92,14 @@ func (c *cluster) change(number int, o op) int64 {
 		o = opModify
 	}
 	c.version++
-	s.version, s.sent, s.exists = c.version, time.Now().UnixMicro(), o != opDelete
+	s.version, s.exists = c.version, o != opDelete
+	// Two changes of one object in one microsecond still differ in more than their version: an agent that
+	// sends contents would otherwise rightly send only the first.
+	if now := time.Now().UnixMicro(); now > s.sent {
+		s.sent = now
+	} else {
+		s.sent++
+	}
 	if o == opCreate {
 		s.life++
 	}

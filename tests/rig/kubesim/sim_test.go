@@ -186,6 +186,18 @@ func TestPagesAreConsistent(t *testing.T) {
 	}
 }
 
+func TestEachChangeChangesTheContent(t *testing.T) {
+	c := newCluster(0, &faults{})
+	for i, last := 0, int64(0); i < 1000; i++ {
+		c.change(7, opModify)
+		if sent := c.objects[7].sent; sent <= last {
+			t.Fatalf("change %d: sent %d after %d", i, sent, last)
+		} else {
+			last = sent
+		}
+	}
+}
+
 func TestExpired(t *testing.T) {
 	r := newRig(t, options{})
 	v, _ := r.get("/api/v1/pods?limit=10", "")
