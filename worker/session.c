@@ -175,12 +175,12 @@ static void refused(struct sa_worker *w, const Scaleagent__V1__Refusal *r)
     w->epoch = 0;
     w->reopen_ns = sa_mono_ns() + (fenced ? REOPEN_FENCED_NS + sa_random(REOPEN_FENCED_NS)
                                           : REOPEN_REFUSED_NS + sa_random(REOPEN_REFUSED_NS));
-    if (fenced) {
-        sa_log(SA_INFO, "the epoch is over: opening the account again");
-        return;
-    }
-    sa_slot_error(w->slot, "Spinnaker does not take the account: %s: %.150s", text, r->reason);
-    sa_log(SA_ERROR, "%s", w->slot->last_error);
+    /* Fenced is who was silent for too long: what it lost is said, and what it does about it. */
+    sa_slot_error(w->slot, "%s: %s%s%.150s",
+                  fenced ? "Spinnaker ended the epoch" : "Spinnaker does not take the account",
+                  text, *r->reason ? ": " : "", r->reason);
+    sa_log(fenced ? SA_WARN : SA_ERROR, "%s%s", w->slot->last_error,
+           fenced ? "; it is opened again" : "");
 }
 
 static int body(struct sa_worker *w, const Scaleagent__V1__AccountReply *r, struct sa_err **err)

@@ -337,6 +337,7 @@ START_TEST(fenced_opens_again)
     size_t n = scaleagent__v1__account_reply__pack(&r, buf);
     ck_assert_int_eq(sa_session_message(&f->w, SA_DATA_REPLY, buf, n, NULL), 0);
     ck_assert_int_eq(f->w.session, SA_SESSION_REFUSED);
+    ck_assert_ptr_nonnull(strstr(f->w.slot->last_error, "assigned anew"));
     ck_assert(sa_dirty_has(fake_scope(f)->dirty, "default", "a"));
     fake_turn(f);
     fake_none(f);

@@ -13,6 +13,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -38,6 +39,8 @@ def parse():
     add("--kill-at", metavar="POINT:COUNT", help="die at the COUNT-th passing of before- or after- row, digest, commit, ack,"
         " begin, page, end, checkpoint")
     add("--heartbeat", type=int, default=0, metavar="S", help="heartbeat_seconds of HelloAnswer")
+    add("--lease", type=float, default=0, metavar="S", help="an agent silent for so long loses what another stands by for;"
+        " 0: only by its connection's end")
     add("--protocol", type=int, default=PROTOCOL, help="version that HelloAnswer names")
     add("--token", help="expect this bearer token")
     add("--tls-cert", metavar="FILE")
@@ -54,6 +57,7 @@ class Peer:
         self.sessions = {}  # Session: asyncio.Event that is set when it has something to send
         self.violations = []
         self.counts = {}
+        self.writes = {}  # account: [[agent, epoch, deltas], ...] in their order
         self.streams = 0
         self.stalled = False
         self.wake = asyncio.Event()
@@ -66,8 +70,34 @@ class Peer:
         print(f"violation: {text}", file=sys.stderr, flush=True)
         self.violations.append(text)
 
+    def wrote(self, account, agent, epoch, deltas):
+        runs = self.writes.setdefault(account, [])
+        if not runs or runs[-1][:2] != [agent, epoch]:
+            runs.append([agent, epoch, 0])
+        runs[-1][2] += deltas
+
     def changed(self):
         self.wake.set()
+
+    def answer(self, session):
+        """It has something to send."""
+        if session in self.sessions:
+            self.sessions[session].set()
+
+    def take_over(self, session):
+        """An agent that is here already has come anew."""
+        for other in self.sessions:
+            if other is not session and other.agent and other.agent.agent_id == session.agent.agent_id:
+                other.leave(hand_over=False)
+                other.out.append(pb.PluginMessage(goodbye=pb.Goodbye(code=pb.Goodbye.DUPLICATE)))
+                self.answer(other)
+
+    async def lease_loop(self):
+        while self.options.lease:
+            await asyncio.sleep(self.options.lease / 10)
+            for session in list(self.sessions):
+                if time.monotonic() - session.heard > self.options.lease:
+                    session.lapse()
 
     async def commit_loop(self):
         """Commits what has come, then acknowledges it."""
@@ -118,8 +148,7 @@ class Peer:
         finally:
             writer.cancel()
             del self.sessions[session]
-            for account in session.accounts.values():
-                session._end_epoch(account)
+            session.leave()
 
     async def write(self, session, ready, context):
         await asyncio.sleep(self.options.stall)
@@ -160,7 +189,7 @@ class Peer:
         for name in ("bytes", "messages", "deltas", "objects", "deletes", "keys", "wants", "ghosts"):
             total.setdefault(name, 0)
         self.write_file(self.options.stats, json.dumps(
-            {**total, "streams": self.streams, "violations": self.violations, "accounts": self.counts}))
+            {**total, "streams": self.streams, "violations": self.violations, "accounts": self.counts, "writes": self.writes}))
 
     def toggle_stall(self):
         self.stalled = not self.stalled
@@ -195,11 +224,13 @@ async def serve(options):
     loop.add_signal_handler(signal.SIGUSR2, peer.toggle_stall)
     print(f"listening on {port}", flush=True)
     commits = asyncio.create_task(peer.commit_loop())
+    leases = asyncio.create_task(peer.lease_loop())
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({commits, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if commits.done():
         commits.result()  # raises what ended it
     commits.cancel()
+    leases.cancel()
     await server.stop(0.5)
     peer.store.commit()
     peer.stats()

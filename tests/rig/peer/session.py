@@ -38,9 +38,12 @@ class Epoch:
 class SessionAccount:
     """An account as this stream knows it."""
 
-    def __init__(self, handle, name):
+    def __init__(self, session, handle, name):
+        self.session = session
         self.handle, self.name = handle, name
         self.epoch = None
+        self.standby = None  # the number of the epoch in which another agent has it
+        self.cluster = ""
         self.stored = None
 
 
@@ -53,17 +56,23 @@ class Session:
         self.handles = {}   # handle: name, of all that were ever named on this stream
         self.out = []       # PluginMessages to be sent
         self.due = set()    # handles with something to acknowledge
+        self.heard = time.monotonic()
 
     # ---- messages of the agent ----
 
     def take(self, m):
         """Handles an AgentMessage; the replies are in self.out."""
         body = m.WhichOneof("body")
+        self.heard = time.monotonic()
+        for account in self.accounts.values():
+            if account.epoch and account.stored.owner is not account:
+                self._fenced(account)
         try:
             if body == "hello":
                 require(self.agent is None, "Hello came twice")
                 require(len(m.hello.instance) == 16 and m.hello.agent_id, "Hello lacks its id or instance")
                 self.agent = m.hello
+                self.peer.take_over(self)
                 self.out.append(pb.PluginMessage(hello=pb.HelloAnswer(
                     protocol=self.peer.options.protocol, plugin_version="peer", clouddriver_id="test",
                     heartbeat_seconds=self.peer.options.heartbeat)))
@@ -97,15 +106,43 @@ class Session:
         for handle in set(self.accounts) - set(names):
             self._end_epoch(self.accounts.pop(handle))
         for handle, name in names.items():
-            self.accounts.setdefault(handle, SessionAccount(handle, name))
+            self.accounts.setdefault(handle, SessionAccount(self, handle, name))
         for a in [a for a in self.store.accounts.values() if a.agent == self.agent.agent_id and a.name not in names.values()]:
             self.store.drop_account(a)
         self.peer.changed()
 
-    def _end_epoch(self, account):
-        account.epoch = None
-        if account.stored and account.stored.owner is account:
-            account.stored.owner = None
+    def _end_epoch(self, account, hand_over=True):
+        account.epoch = account.standby = None
+        stored = account.stored
+        if stored and account in stored.waiting:
+            stored.waiting.remove(account)
+        if stored and stored.owner is account:
+            stored.owner = None
+            if hand_over:
+                self._hand_over(stored)
+
+    @staticmethod
+    def _hand_over(stored):
+        """To the agent that has waited longest."""
+        if stored.waiting:
+            account = stored.waiting.pop(0)
+            account.session._assign(account)
+            account.session.peer.answer(account.session)
+
+    def lapse(self):
+        """The lease is over: what others wait for is theirs."""
+        for account in self.accounts.values():
+            if account.epoch and account.stored.owner is account and account.stored.waiting:
+                account.stored.owner = None
+                self._hand_over(account.stored)
+
+    def leave(self, hand_over=True):
+        for account in self.accounts.values():
+            self._end_epoch(account, hand_over)
+
+    def _fenced(self, account):
+        self._reply(account, refusal=pb.Refusal(code=pb.Refusal.FENCED, reason="another agent has the account"))
+        self._end_epoch(account)
 
     def _account_message(self, account, data):
         count = self.peer.counter(account.name)
@@ -123,14 +160,11 @@ class Session:
                 require(m.epoch == 0, "AccountOpen names epoch {}", m.epoch)
                 self._open(account, m.open)
                 return
+            require(account.standby is None or m.epoch != account.standby, "{} on standby", body)
             if 0 < m.epoch <= self.store.last_epoch and (account.epoch is None or m.epoch != account.epoch.number):
                 return  # sent before its sender knew that the epoch is over, perhaps on the stream before
             require(account.epoch is not None and m.epoch == account.epoch.number, "{} of epoch {}, which was never given",
                     body, m.epoch)
-            if account.stored.owner is not account:
-                self._reply(account, refusal=pb.Refusal(code=pb.Refusal.FENCED, reason="another agent has the account"))
-                self._end_epoch(account)
-                return
             self._in_epoch(account, account.epoch, body, getattr(m, body), len(data), count)
         except Violation as v:
             self._refuse(account, f"{body}: {v}")
@@ -140,18 +174,38 @@ class Session:
         self._reply(account, refusal=pb.Refusal(code=pb.Refusal.VIOLATION, reason=reason))
         self._end_epoch(account)
 
-    def _reply(self, account, **body):
-        reply = pb.AccountReply(epoch=account.epoch.number if account.epoch else 0, **body)
+    def _reply(self, account, epoch=0, **body):
+        reply = pb.AccountReply(epoch=account.epoch.number if account.epoch else epoch, **body)
         self.out.append(pb.PluginMessage(account=account.handle, account_reply=reply.SerializeToString()))
 
     # ---- messages of a worker ----
 
     def _open(self, account, m):
         require(len(m.instance) in (0, 16), "AccountOpen has an instance of {} bytes", len(m.instance))
+        account.cluster = m.cluster_id
+        stored = self.store.accounts.get(account.name)
+        keeper = stored and stored.owner and stored.owner.session.agent.agent_id
+        if not keeper or keeper == self.agent.agent_id:
+            self._assign(account)
+        elif stored.cluster and m.cluster_id and stored.cluster != m.cluster_id:
+            self._end_epoch(account)
+            self._reply(account, refusal=pb.Refusal(
+                code=pb.Refusal.NAME_IN_USE, reason=f"agent {keeper} has brought cluster {stored.cluster} by this name"))
+        else:
+            self._stand_by(account, stored)
+
+    def _stand_by(self, account, stored):
+        account.stored, account.epoch = stored, None
+        account.standby = self.store.next_epoch()
+        if account not in stored.waiting:
+            stored.waiting.append(account)
+        self._reply(account, account.standby, welcome=pb.Welcome(role=pb.Welcome.STANDBY))
+
+    def _assign(self, account):
         number = self.store.next_epoch()
-        stored = self.store.account(account.name, self.agent.agent_id, m.cluster_id)
+        stored = self.store.account(account.name, self.agent.agent_id, account.cluster)
         stored.owner = account
-        account.stored = stored
+        account.stored, account.standby = stored, None
         account.epoch = e = Epoch(number, self.peer.options.credit)
         known = []
         for s in stored.scopes.values():
@@ -249,6 +303,7 @@ class Session:
     def _deltas(self, account, e, m, count):
         require(m.first_sequence == e.sequence + 1, "deltas begin at {}, after {}", m.first_sequence, e.sequence)
         require(len(m.deltas) > 0, "no delta is in it")
+        self.peer.wrote(account.name, self.agent.agent_id, e.number, len(m.deltas))
         for d in m.deltas:
             e.sequence += 1
             e.untouched.discard(d.scope)

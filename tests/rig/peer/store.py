@@ -60,6 +60,7 @@ class Account:
         self.name, self.agent, self.cluster = name, agent, cluster
         self.scopes = {}  # name: Scope
         self.owner = None  # the session's account that holds the present epoch
+        self.waiting = []  # those on standby, the first is next
 
 
 def number(digest):
