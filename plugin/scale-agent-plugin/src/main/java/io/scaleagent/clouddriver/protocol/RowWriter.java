@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.scaleagent.clouddriver.protocol;
+
+import java.util.Collection;
+import java.util.List;
+
+/**
+ * Clouddriver's cache, as far as an account's agent fills it. May be called by many threads, for an
+ * account by one.
+ */
+public interface RowWriter {
+
+  /**
+   * A mark of all settings that decide how objects of the account become rows: two objects with the
+   * same digest and mark give the same rows. Objects that were written under another mark are
+   * wanted again.
+   *
+   * @return at most 64 characters of ASCII
+   */
+  String settings(String account);
+
+  /**
+   * Makes ready for rows of these scopes, outside of any transaction: tables, for one, whose
+   * creation would commit it. Called before the first write of an epoch and whenever scopes came
+   * in.
+   */
+  void prepare(String account, Collection<ScopeType> scopes);
+
+  /**
+   * Writes rows of changed objects and whatever other rows these touch, and evicts those of deleted
+   * ones.
+   *
+   * @param changes at most one for each object, in any order
+   * @return outcome of each change, in their order; STORED for a deleted one
+   * @throws StoreUnavailableException or what the transaction's store asks it to retry for; an
+   *     object that can't be converted is no error but REJECTED
+   */
+  List<WriteOutcome> write(AccountTransaction transaction, List<RowChange> changes);
+
+  /** Evicts all rows that came from these scopes, which are about to be deleted. */
+  void dropScopes(AccountTransaction transaction, Collection<StoredScope> scopes);
+
+  /** An epoch of the account ended here: what was kept in memory of it can go. */
+  void forget(String account);
+}
