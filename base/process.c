@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/err.h"
 #include "base/sandbox.h"
 
@@ -27,42 +28,28 @@
 static struct {
     char *start;
     size_t size;
-    char **environment; /* the copy that environ points to */
 } title;
+
+/* The end of the strings that follow one another from end on. */
+static char *end_of_strings(char *end, char *const *v, size_t n)
+{
+    for (size_t i = 0; i < n && v[i] != NULL; i++) {
+        if (v[i] == end) {
+            end += strlen(end) + 1;
+        }
+    }
+    return end;
+}
 
 void sa_title_init(int argc, char **argv)
 {
     if (title.start != NULL || argc < 1) {
         return;
     }
-    char *end = argv[0];
-    for (int i = 0; i < argc; i++) {
-        if (argv[i] == end) {
-            end += strlen(argv[i]) + 1;
-        }
-    }
-    size_t n = 0;
-    while (environ != NULL && environ[n] != NULL) {
-        n++;
-    }
-    char **copy = calloc(n + 1, sizeof(*copy));
-    bool moved = copy != NULL;
-    for (size_t i = 0; moved && i < n; i++) {
-        copy[i] = strdup(environ[i]);
-        moved = copy[i] != NULL;
-    }
-    if (moved) {
-        for (size_t i = 0; i < n; i++) {
-            if (environ[i] == end) {
-                end += strlen(environ[i]) + 1;
-            }
-        }
-        title.environment = environ = copy;
-    } else if (copy != NULL) {
-        for (size_t i = 0; i < n; i++) {
-            free(copy[i]);
-        }
-        free(copy);
+    char *end = end_of_strings(argv[0], argv, (size_t)argc);
+    char *end_of_environment = environ != NULL ? end_of_strings(end, environ, SIZE_MAX) : end;
+    if (sa_env_move() == 0) {
+        end = end_of_environment;
     }
     title.start = argv[0];
     title.size = (size_t)(end - argv[0]);

@@ -10,7 +10,8 @@
 
 struct sa_err;
 
-/* Keeps argv's memory for titles; call first thing in main. */
+/* Takes the memory of argv and of the environment, which is moved (environment.h), for titles; call
+ * first thing in main. */
 void sa_title_init(int argc, char **argv);
 /* Process title "scale-agent: <fmt...>" as ps(1) shows it, and the short name of the main thread.
  */

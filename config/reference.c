@@ -160,7 +160,10 @@ int sa_config_reference_markdown(struct sa_buf *out, struct sa_err **err)
         "`armory-agent-local.yml` there come before them. The accounts of all files are joined; a "
         "file of `accounts.d` holds an account, a list of accounts, or `kubernetes.accounts`.\n\n"
         "Values may hold `${VAR}` or `${VAR:default}` for environment variables, and `$$` for a "
-        "dollar sign. Numbers with a unit in the key's name may be written as a time (`500ms`, "
+        "dollar sign. The variables are those that the daemon was started with, at each reload as "
+        "well: it keeps them for the reader of the configuration, and each other process wipes its "
+        "copy but for what it needs ([how](../explanation/architecture.md#processes)). Numbers "
+        "with a unit in the key's name may be written as a time (`500ms`, "
         "`30s`, `5m`, `1h`), sizes as `64Mi` or `1G`, lists of strings as one text with commas. "
         "`scale-agentd --check` reports every problem of all files at once.\n");
     for (size_t s = 0; s < N_SECTIONS; s++) {

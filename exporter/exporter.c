@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -257,6 +258,7 @@ int sa_exporter_main(const struct sa_child_args *args)
     struct exporter e = {.args = args};
     int rc = 0;
 
+    sa_env_keep(NULL);
     sa_hash_init();
     sa_buf_init(&e.json, STATUS_MAX);
     sa_ctl_log_sink_fd(args->control_fd);

@@ -2,12 +2,11 @@
 /*
  * The uplink's process. It talks to Clouddriver (or the local cache) and to the workers, and never
  * holds a cluster's secret. The order of its start:
- *   1. settings from the supervisor; its own secret files are read, as whoever started us
- * (secrets.h)
+ *   1. settings from the supervisor
  *   2. the token helper is forked, if a token command is configured: after the seal nothing can be
- * run
- *   3. uid, limits, Landlock
- *   4. the secrets are parsed
+ *      run, and it knows no secret of ours yet
+ *   3. its own secret files are read, as whoever started us (secrets.h); uid, limits, Landlock
+ *   4. the secrets are parsed; the environment, which they may have come by, is overwritten
  *   5. curl starts, the sink opens
  *   6. seccomp on every thread, READY, and the loop.
  */
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -184,6 +184,7 @@ static int report_files(struct uplink *u, struct sa_err **err)
 /* Steps 1 to 4: what needs the rights that are given up here. */
 static int prepare(struct uplink *u, struct sa_err **err)
 {
+    static const char *const known[] = {SA_ENV_NETWORK, NULL};
     const struct sa_child_args *args = u->args;
     bool grpc;
 
@@ -195,14 +196,17 @@ static int prepare(struct uplink *u, struct sa_err **err)
     if (!u->settings.state_dir)
         return sa_err_set(err, SA_EMEMORY, "no memory for settings");
     grpc = u->settings.sink == SA_SINK_GRPC;
-    if (grpc && sa_secrets_read(&u->secrets, &u->settings.clouddriver, args->config_files, err) < 0)
-        return -1;
     if (grpc && u->settings.clouddriver.token_command &&
         sa_token_helper_start(&u->token, &u->settings, args, err) < 0)
         return sa_err_wrap(err, "token helper");
+    if (grpc && sa_secrets_read(&u->secrets, &u->settings.clouddriver, args->config_files, err) < 0)
+        return -1;
     if (sa_confine_enter(&u->confinement, args, &u->settings, err) < 0)
         return sa_err_wrap(err, "sandbox");
-    return sa_secrets_parse(&u->secrets, err);
+    if (sa_secrets_parse(&u->secrets, err) < 0)
+        return -1;
+    sa_env_keep(known);
+    return 0;
 }
 
 /* Steps 5 and 6. */

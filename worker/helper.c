@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "ipc/child.h"
@@ -252,12 +253,31 @@ static int learn(struct helper *h, struct sa_err **err)
     return sa_credential_exec_info(h->cred, &h->info, err);
 }
 
+/* What a program may be given, and what names the API server inside a cluster; no name in the
+ * settings stands for more than itself. */
+static int keep_environment(const struct sa_strings *given)
+{
+    SA_CLEANUP(sa_freep) const char **names = calloc(given->n + 3, sizeof(*names));
+    size_t n = 0;
+    if (names == NULL)
+        return -1;
+    names[n++] = "KUBERNETES_SERVICE_HOST";
+    names[n++] = "KUBERNETES_SERVICE_PORT";
+    for (size_t i = 0; i < given->n; i++)
+        if (strchr(given->v[i], '*') == NULL)
+            names[n++] = given->v[i];
+    sa_env_keep(names);
+    return 0;
+}
+
 static int set_up(struct helper *h, struct sa_err **err)
 {
     const struct sa_child_args *a = h->args;
     struct sa_sandbox_report rep;
     if (sa_account_from_json(a->settings, &h->account, err) != 0)
         return -1;
+    if (keep_environment(&h->account.exec_env) != 0)
+        return sa_err_set(err, SA_EMEMORY, "credential helper");
     struct sa_sandbox s = {
         .profile = SA_SANDBOX_HELPER,
         .required = h->account.sandbox != NULL && strcmp(h->account.sandbox, "required") == 0,

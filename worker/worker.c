@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sandbox.h"
@@ -291,12 +292,15 @@ static void finish(struct process *pr)
 
 int sa_worker_main(const struct sa_child_args *args)
 {
+    static const char *const known[] = {SA_ENV_NETWORK, "KUBERNETES_SERVICE_HOST",
+                                        "KUBERNETES_SERVICE_PORT", NULL};
     struct process *pr = calloc(1, sizeof *pr);
     struct sa_err *err = NULL;
     if (!pr)
         return SA_EXIT_FAILED;
     pr->args = args;
     pr->w.slot = args->slot;
+    sa_env_keep(known);
     sa_hash_init();
     sa_title_set("worker %s", args->account);
     sa_log_set_identity("worker", args->account);

@@ -35,11 +35,15 @@ class Sightings(threading.Thread):
     def run(self):
         while not self.ended.wait(0.02):
             for pid in self.family(self.root):
-                for what in ("cmdline", "environ"):
-                    try:
-                        self.seen.add((what, pathlib.Path(f"/proc/{pid}/{what}").read_bytes()))
-                    except OSError:
-                        pass
+                try:
+                    # In this order: a process that has become another program does not become itself again.
+                    environment, command = (pathlib.Path(f"/proc/{pid}/{what}").read_bytes() for what in ("environ", "cmdline"))
+                except OSError:
+                    continue
+                self.seen.add(("command line", command))
+                # A program that is given its environment may have it; the supervisor gets it at the start.
+                if command.startswith(b"scale-agent: ") and pid != self.root:
+                    self.seen.add(("environment of " + command.strip(b"\0").decode(errors="replace"), environment))
 
     def family(self, pid):
         yield pid
@@ -65,13 +69,13 @@ class Secrets(unittest.TestCase):
     def setUp(self):
         self.markers = {n: marker(n) for n in (
             "data", "stringdata", "applied", "later", "redacted", "token", "tokenfile", "password", "exec", "wrong",
-            "broken", "proxy", "url", "garbage", "odd", "clouddriver")}
+            "broken", "proxy", "url", "garbage", "odd", "clouddriver", "environment", "given")}
         m = self.markers
         self.key = (self.certificates / "client.key").read_text().split("\n")[1]
         self.dir_of_run = pathlib.Path(tempfile.mkdtemp(dir=self.dir))
         self.dir_of_run.chmod(0o755)
         self.server = Server(self.certificates / "server.crt", self.certificates / "server.key", [
-            f"Bearer {m['token']}", f"Bearer {m['tokenfile']}", f"Bearer {m['exec']}", "Basic " + encoded("me:" + m["password"])])
+            f"Bearer {m['token']}", f"Bearer {m['tokenfile']}", f"Bearer {m['exec']}", f"Bearer {m['given']}", "Basic " + encoded("me:" + m["password"])])
         self.addCleanup(self.server.close)
         self.fill(m["data"], "first")
         self.accounts = self.dir_of_run / "accounts.d"
@@ -104,6 +108,13 @@ users:
         return ("{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, provideClusterInfo: true, "
                 f"command: /bin/cat, args: [{self.answer(output)}]}}}}")
 
+    def plugin_of_a_variable(self):
+        """Makes its token of a variable of the environment."""
+        script = self.answer("""printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",'
+printf '"status":{"token":"%s"}}' "$SA_TEST_GIVEN"
+""")
+        return f"{{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: /bin/sh, args: [{script}]}}}}"
+
     def answer(self, output):
         path = self.dir_of_run / f"answer-{len(list(self.dir_of_run.glob('answer-*')))}"
         path.write_text(output)
@@ -123,6 +134,7 @@ users:
             "tokenfile": self.kubeconfig("tokenfile", f"{{tokenFile: {tokenfile}}}"),
             "basic": self.kubeconfig("basic", f"{{username: me, password: {m['password']}}}"),
             "plugin": self.kubeconfig("plugin", self.plugin(credential)),
+            "given": self.kubeconfig("given", self.plugin_of_a_variable()),
         }
         self.failing = {
             "wrong": self.kubeconfig("wrong", f"{{token: {m['wrong']}}}"),
@@ -134,7 +146,7 @@ users:
         }
         for name, path in {**self.good, **self.failing}.items():
             write_account(self.accounts, name, path, kinds=["secret", "configMap", "namespace"],
-                          allowExec=name in ("plugin", "garbage"), redact=["data.apiKey"])
+                          allowExec=name in ("plugin", "given", "garbage"), redact=["data.apiKey"])
 
     def forms(self):
         """{what to look for: whose}: as it is, and in base64 wherever it stands in a longer text."""
@@ -154,14 +166,22 @@ users:
                 at = data.index(text)
                 self.fail(f"{whose} in {where}: ...{data[max(0, at - 80):at]!r}")
 
-    def run_agent(self, sink):
+    def start_agent(self, sink):
+        """Secrets come by the environment: the uplink's, one that a credential program is given, one that nobody asks for."""
+        m = self.markers
         agent = Agent(self.dir_of_run / "agent", self.accounts, sink=sink,
+                      env={"SA_TEST_UPLINK": m["clouddriver"], "SA_TEST_GIVEN": m["given"], "SA_TEST_OTHER": m["environment"]},
                       config={"jsonl": {"file": str(self.dir_of_run / "agent" / "state" / "deltas.jsonl")},
-                              "logging": {"level": "trace"}, "clouddriver": {"insecure": False, "auth": {"token": self.markers["clouddriver"]}}})
+                              "logging": {"level": "trace"}, "exec": {"env": ["PATH", "SA_TEST_GIVEN"]},
+                              "clouddriver": {"grpc": "127.0.0.1:1", "insecure": False, "auth": {"token": "${SA_TEST_UPLINK}"}}})
         agent.start()
         self.addCleanup(agent.close)
         watcher = Sightings(agent)
         watcher.start()
+        return agent, watcher
+
+    def run_agent(self, sink):
+        agent, watcher = self.start_agent(sink)
         agent.wait_streaming(self.good, LONG)
         wait_for("the others fail", lambda: all(a["last_error"] for a in agent.status()["accounts"] if a["name"] in self.failing))
         self.fill(self.markers["later"], "later")
@@ -169,7 +189,7 @@ users:
 
     def ctl(self, agent, *arguments):
         return subprocess.run([str(paths.program("scale-agentctl")), "-s", str(agent.runtime / "control.sock"), *map(str, arguments)],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60).stdout
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, env={**os.environ, **agent.env}).stdout
 
     def check_files(self, agent):
         names = [p for p in sorted(agent.dir.rglob("*")) if p.is_file() and p != agent.config]
@@ -181,6 +201,7 @@ users:
         self.assertGreater(len(sightings), 5)
         for what, data in sightings:
             self.look(what, data)
+        self.look("the supervisor's environment", pathlib.Path(f"/proc/{agent.pid}/environ").read_bytes())
         for pid in procs.children(agent.pid):
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             self.assertRegex(limits, r"Max core file size +0 +0 ", procs.title(pid))
@@ -191,15 +212,18 @@ users:
     # ---- who may hold what in its memory ----
 
     OWN = {"worker token": {"token", "client key"}, "worker tokenfile": {"tokenfile"}, "worker basic": {"password"},
-           "worker plugin": {"exec"}, "helper plugin": {"exec"}, "worker wrong": {"wrong"}, "worker broken": {"broken"},
+           "worker plugin": {"exec"}, "worker given": {"given"}, "worker wrong": {"wrong"}, "worker broken": {"broken"},
            "worker odd": {"odd"}, "worker proxy": {"token", "proxy"}, "worker url": {"token", "url"},
-           "worker garbage": {"garbage"}, "helper garbage": {"garbage"}}
+           "worker garbage": {"garbage"},
+           "helper plugin": {"exec", "given"}, "helper given": {"given"}, "helper garbage": {"garbage", "given"},
+           # It hands the environment to the reader of the configuration at each reload.
+           "supervisor": {"clouddriver", "given", "environment"}}
     OF_THE_CLUSTER = {"data", "stringdata", "applied", "later", "redacted"}
 
     def memory(self, pid):
         with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
             for line in maps:
-                m = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+                m = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
                 if m:
                     start, end = (int(x, 16) for x in m.groups())
                     try:
@@ -208,11 +232,11 @@ users:
                     except (OSError, ValueError):
                         pass
 
-    def check_memory(self, agent):
-        looked, found = 0, set()
+    def check_memory(self, agent, own=(), must=()):
+        looked, found, own = 0, set(), {**self.OWN, **dict(own)}
         for pid in agent.pids():
             title = "supervisor" if pid == agent.pid else " ".join(procs.title(pid).replace("scale-agent: ", "").split())
-            allowed = set(self.OWN.get(title, ()))
+            allowed = set(own.get(title, ()))
             if title.startswith("worker "):
                 allowed |= self.OF_THE_CLUSTER
             for data in self.memory(pid):
@@ -220,7 +244,8 @@ users:
                 looked += len(data)
                 found |= {(title, n) for n in allowed if n in self.markers and self.markers[n].encode() in data}
         self.assertGreater(looked, 1 << 20)
-        self.assertLessEqual({("worker token", "token"), ("worker plugin", "exec")}, found, "else nothing could be found")
+        must = {("worker token", "token"), ("worker plugin", "exec"), ("worker given", "given"), ("supervisor", "environment"), *must}
+        self.assertLessEqual(must, found, "else nothing could be found")
 
     # ---- the tests ----
 
@@ -244,11 +269,19 @@ users:
             self.assertTrue(said.strip(), command)
             self.look(f"scale-agentctl {command[0]}", said)
         printed = subprocess.run([str(paths.program("scale-agentd")), "--print-config", "--config", str(agent.config), "--accounts", str(self.accounts)],
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60).stdout
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, env={**os.environ, **agent.env}).stdout
         self.assertIn(b"tokenfile", printed)
         self.look("--print-config", printed)
         if os.geteuid() == 0:
             self.check_memory(agent)
+        self.check_processes(agent, watcher.stop())
+        self.check_files(agent)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root may look into the memory of others")
+    def test_the_token_of_the_uplink(self):
+        agent, watcher = self.start_agent("grpc")
+        wait_for("the workers wait for Spinnaker", lambda: all(agent.states().get(n) == "waiting" for n in self.good))
+        self.check_memory(agent, {"uplink": {"clouddriver"}}, {("uplink", "clouddriver")})
         self.check_processes(agent, watcher.stop())
         self.check_files(agent)
 

@@ -160,6 +160,7 @@ int main(void)
     suite_add_tcase(s, base_test_loop());
     suite_add_tcase(s, base_test_log());
     suite_add_tcase(s, base_test_process());
+    suite_add_tcase(s, base_test_environment());
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

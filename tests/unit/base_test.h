@@ -9,5 +9,6 @@ TCase *base_test_hash(void);
 TCase *base_test_loop(void);
 TCase *base_test_log(void);
 TCase *base_test_process(void);
+TCase *base_test_environment(void);
 
 #endif
