@@ -50,8 +50,11 @@ public interface AccountStore {
    * and nobody else keeps the account, its rows and checkpoints are dropped.
    *
    * @param properties are stored, and make the account's definition
+   * @param settings {@link RowWriter#settings} as of now: what is stored under another mark is
+   *     stale in this epoch. It becomes the lease's
    */
-  Opening open(AgentConnection agent, String account, AccountProperties properties);
+  Opening open(
+      AgentConnection agent, String account, AccountProperties properties, String settings);
 
   /**
    * The worker is gone: others may take the account at once. Rows stay. Does nothing if the lease

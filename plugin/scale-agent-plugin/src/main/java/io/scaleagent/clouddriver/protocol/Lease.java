@@ -11,11 +11,17 @@ public final class Lease {
   private final String account;
   private final long epoch;
   private final AgentConnection agent;
+  private final String settings;
 
-  public Lease(String account, long epoch, AgentConnection agent) {
+  /**
+   * @param settings {@link RowWriter#settings} as of the opening: the mark of all that is written
+   *     in the epoch
+   */
+  public Lease(String account, long epoch, AgentConnection agent, String settings) {
     this.account = Objects.requireNonNull(account);
     this.epoch = epoch;
     this.agent = Objects.requireNonNull(agent);
+    this.settings = Objects.requireNonNull(settings);
   }
 
   public String account() {
@@ -29,6 +35,11 @@ public final class Lease {
 
   public AgentConnection agent() {
     return agent;
+  }
+
+  /** The mark of how objects become rows in this epoch. */
+  public String settings() {
+    return settings;
   }
 
   @Override

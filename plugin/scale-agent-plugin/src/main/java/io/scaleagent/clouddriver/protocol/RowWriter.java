@@ -13,11 +13,13 @@ public interface RowWriter {
   /**
    * A mark of all settings that decide how objects of the account become rows: two objects with the
    * same digest and mark give the same rows. Objects that were written under another mark are
-   * wanted again.
+   * stale: they are wanted again. When the mark of an account that is kept here changes, {@link
+   * AgentDirectory#reopen} begins an epoch with the new one.
    *
-   * @return at most 64 characters of ASCII
+   * @param properties as the account is about to be opened with
+   * @return at most 64 characters of ASCII, never empty
    */
-  String settings(String account);
+  String settings(String account, AccountProperties properties);
 
   /**
    * Makes ready for rows of these scopes, outside of any transaction: tables, for one, whose

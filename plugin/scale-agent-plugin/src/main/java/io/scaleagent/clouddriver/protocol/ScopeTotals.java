@@ -14,8 +14,9 @@ public final class ScopeTotals {
   /**
    * @param count objects with a digest, whatever its settings and outcome
    * @param sum of their digests
-   * @param stale how many of them were converted under other settings than the present ones, so
-   *     that they are wanted again; such a scope is not in step
+   * @param stale how many of them were converted under other settings than the lease's, so that
+   *     they are wanted again; such a scope is not in step. It is exact: a store that finds digests
+   *     under another mark than the lease's counts them when the account is opened
    */
   public ScopeTotals(long count, Digest sum, long stale) {
     this.count = count;
