@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chains in an array of buckets for looking up, a ring in order of arrival for taking out. */
+/* Chains in an array of buckets for looking up, two queues in order of arrival for taking out: of
+ * the keys that may be read, and of those that wait. */
 #include "worker/dirty.h"
 
 #include <stdlib.h>
@@ -12,17 +13,27 @@
 
 struct key {
     struct key *chain;          /* the next of its bucket */
-    struct key *before, *after; /* in order of arrival */
+    struct key *before, *after; /* in its queue */
     uint64_t hash;
+    uint64_t due_ns; /* 0: it does not wait */
+    uint32_t round;  /* the set's when it was last added */
+    uint8_t tries;
     uint8_t namespace_n, name_n;
     char text[]; /* namespace and name, neither with a NUL */
+};
+
+/* In the order of their rounds. */
+struct queue {
+    struct key *first, *last;
 };
 
 struct sa_dirty {
     size_t max, count;
     struct key **buckets; /* NULL while empty */
     size_t mask;
-    struct key *first, *last;
+    struct queue ready, waiting;
+    uint64_t due_ns; /* no key that waits is due before */
+    uint32_t round;  /* how often it was marked */
 };
 
 /* A key that is looked for. */
@@ -67,11 +78,35 @@ static struct key **find(const struct sa_dirty *d, const struct wanted *w)
     return at;
 }
 
+static struct queue *queue_of(struct sa_dirty *d, const struct key *k)
+{
+    return k->due_ns != 0 ? &d->waiting : &d->ready;
+}
+
+/* As the last of its queue. */
+static void line_up(struct sa_dirty *d, struct key *k)
+{
+    struct queue *q = queue_of(d, k);
+    k->round = d->round;
+    k->before = q->last;
+    k->after = NULL;
+    *(q->last != NULL ? &q->last->after : &q->first) = k;
+    q->last = k;
+}
+
+static void leave(struct sa_dirty *d, struct key *k)
+{
+    struct queue *q = queue_of(d, k);
+    *(k->before != NULL ? &k->before->after : &q->first) = k->after;
+    *(k->after != NULL ? &k->after->before : &q->last) = k->before;
+}
+
 struct sa_dirty *sa_dirty_new(size_t max_keys)
 {
     struct sa_dirty *d = calloc(1, sizeof(*d));
     if (d != NULL) {
         d->max = max_keys;
+        d->due_ns = UINT64_MAX;
     }
     return d;
 }
@@ -84,16 +119,21 @@ void sa_dirty_free(struct sa_dirty *d)
     }
 }
 
-void sa_dirty_clear(struct sa_dirty *d)
+static void free_keys(struct key *k)
 {
-    struct key *k = d->first;
     while (k != NULL) {
         struct key *after = k->after;
         free(k);
         k = after;
     }
+}
+
+void sa_dirty_clear(struct sa_dirty *d)
+{
+    free_keys(d->ready.first);
+    free_keys(d->waiting.first);
     free(d->buckets);
-    *d = (struct sa_dirty){.max = d->max};
+    *d = (struct sa_dirty){.max = d->max, .due_ns = UINT64_MAX, .round = d->round};
 }
 
 /* Twice as many buckets, or the first ones. */
@@ -104,10 +144,12 @@ static int more_buckets(struct sa_dirty *d)
     if (buckets == NULL) {
         return -1;
     }
-    for (struct key *k = d->first; k != NULL; k = k->after) {
-        struct key **bucket = &buckets[(size_t)k->hash & (n - 1)];
-        k->chain = *bucket;
-        *bucket = k;
+    for (int i = 0; i < 2; i++) {
+        for (struct key *k = i ? d->waiting.first : d->ready.first; k != NULL; k = k->after) {
+            struct key **bucket = &buckets[(size_t)k->hash & (n - 1)];
+            k->chain = *bucket;
+            *bucket = k;
+        }
     }
     free(d->buckets);
     d->buckets = buckets;
@@ -128,7 +170,10 @@ enum sa_dirty_add sa_dirty_add(struct sa_dirty *d, const char *namespace, const 
     if (!want(&w, namespace, name)) {
         return collapse(d);
     }
-    if (d->buckets != NULL && *find(d, &w) != NULL) {
+    struct key *k = d->buckets != NULL ? *find(d, &w) : NULL;
+    if (k != NULL) {
+        leave(d, k);
+        line_up(d, k);
         return SA_DIRTY_WAS_THERE;
     }
     if (d->count >= d->max) {
@@ -137,21 +182,18 @@ enum sa_dirty_add sa_dirty_add(struct sa_dirty *d, const char *namespace, const 
     if ((d->buckets == NULL || d->count > d->mask) && more_buckets(d) != 0) {
         return collapse(d);
     }
-    struct key *k = malloc(sizeof(*k) + w.namespace_n + w.name_n);
+    k = malloc(sizeof(*k) + w.namespace_n + w.name_n);
     if (k == NULL) {
         return collapse(d);
     }
-    *k = (struct key){.before = d->last,
-                      .hash = w.hash,
-                      .namespace_n = (uint8_t)w.namespace_n,
-                      .name_n = (uint8_t)w.name_n};
+    *k = (struct key){
+        .hash = w.hash, .namespace_n = (uint8_t)w.namespace_n, .name_n = (uint8_t)w.name_n};
     memcpy(k->text, w.namespace, w.namespace_n);
     memcpy(k->text + w.namespace_n, w.name, w.name_n);
     struct key **bucket = &d->buckets[(size_t)w.hash & d->mask];
     k->chain = *bucket;
     *bucket = k;
-    *(d->last != NULL ? &d->last->after : &d->first) = k;
-    d->last = k;
+    line_up(d, k);
     d->count++;
     return SA_DIRTY_ADDED;
 }
@@ -161,8 +203,7 @@ static void take_out(struct sa_dirty *d, struct key **at)
 {
     struct key *k = *at;
     *at = k->chain;
-    *(k->before != NULL ? &k->before->after : &d->first) = k->after;
-    *(k->after != NULL ? &k->after->before : &d->last) = k->before;
+    leave(d, k);
     free(k);
     if (--d->count == 0) {
         sa_dirty_clear(d);
@@ -194,12 +235,8 @@ size_t sa_dirty_count(const struct sa_dirty *d)
     return d->count;
 }
 
-bool sa_dirty_pop(struct sa_dirty *d, char namespace[64], char name[254])
+static void copy_out(struct sa_dirty *d, struct key *k, char namespace[64], char name[254])
 {
-    struct key *k = d->first;
-    if (k == NULL) {
-        return false;
-    }
     memcpy(namespace, k->text, k->namespace_n);
     namespace[k->namespace_n] = '\0';
     memcpy(name, k->text + k->namespace_n, k->name_n);
@@ -209,5 +246,81 @@ bool sa_dirty_pop(struct sa_dirty *d, char namespace[64], char name[254])
         at = &(*at)->chain;
     }
     take_out(d, at);
+}
+
+/* Keys whose time has come wait no longer. */
+static void wake_up(struct sa_dirty *d, uint64_t now_ns)
+{
+    uint64_t next = UINT64_MAX;
+    for (struct key *k = d->waiting.first, *after; k != NULL; k = after) {
+        after = k->after;
+        if (k->due_ns <= now_ns) {
+            leave(d, k);
+            k->due_ns = 0;
+            line_up(d, k);
+        } else if (k->due_ns < next) {
+            next = k->due_ns;
+        }
+    }
+    d->due_ns = next;
+}
+
+bool sa_dirty_pop(struct sa_dirty *d, uint64_t now_ns, char namespace[64], char name[254],
+                  unsigned *tries)
+{
+    if (d->due_ns <= now_ns) {
+        wake_up(d, now_ns);
+    }
+    struct key *k = d->ready.first;
+    if (k == NULL) {
+        return false;
+    }
+    *tries = k->tries;
+    copy_out(d, k, namespace, name);
+    return true;
+}
+
+void sa_dirty_put_off(struct sa_dirty *d, const char *namespace, const char *name, uint64_t due_ns,
+                      unsigned tries)
+{
+    struct wanted w;
+    struct key *k = d->buckets != NULL && want(&w, namespace, name) ? *find(d, &w) : NULL;
+    if (k == NULL) {
+        return;
+    }
+    leave(d, k);
+    k->due_ns = due_ns;
+    k->tries = tries < UINT8_MAX ? (uint8_t)tries : UINT8_MAX;
+    line_up(d, k);
+    if (due_ns != 0 && due_ns < d->due_ns) {
+        d->due_ns = due_ns;
+    }
+}
+
+uint64_t sa_dirty_due(const struct sa_dirty *d)
+{
+    return d->waiting.first != NULL ? d->due_ns : UINT64_MAX;
+}
+
+void sa_dirty_due_now(struct sa_dirty *d)
+{
+    wake_up(d, UINT64_MAX);
+}
+
+void sa_dirty_mark(struct sa_dirty *d)
+{
+    d->round++;
+}
+
+bool sa_dirty_pop_marked(struct sa_dirty *d, char namespace[64], char name[254])
+{
+    struct key *k = d->ready.first;
+    if (k == NULL || k->round == d->round) {
+        k = d->waiting.first;
+    }
+    if (k == NULL || k->round == d->round) {
+        return false;
+    }
+    copy_out(d, k, namespace, name);
     return true;
 }

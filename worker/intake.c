@@ -136,6 +136,9 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
             send_or_mark(s, o, &w->scratch);
         break;
     case SA_PUT_STALE:
+        /* A list that names it in an older state does not prove that it is gone. */
+        if (s->dirty && sa_dirty_has(s->dirty, o->namespace, o->name))
+            sa_intake_dirty(s, o->namespace, o->name);
         break;
     case SA_PUT_NO_MEMORY:
         s->complete = false;

@@ -104,7 +104,7 @@ void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version
     s->complete = true;
     s->resumed = s->direct = s->want_list = false;
     s->compare_needed = true; /* what the sweep removed, and what was not sent, has no name */
-    s->dirty_list_ns = now;
+    sa_resolve_list_ended(s, version_n);
     uint64_t audit = (uint64_t)(w->account.audit_interval_s > 0 ? w->account.audit_interval_s : 0);
     audit *= SA_NS_PER_S;
     s->audit_ns = audit ? now + audit * 3 / 4 + sa_random(audit / 2) : 0;
@@ -318,8 +318,10 @@ void sa_list_step(struct sa_list *l)
         l->pages = 0;
         if (!l->names && s->follow == SA_FOLLOW_LIST)
             sa_resolve_cancel(w, s); /* else what they bring counts as named by the list */
-        if (!l->names)
+        if (!l->names) {
+            sa_resolve_list_begins(s);
             sa_table_list_begin(w->table, s->id);
+        }
     }
     l->active = true;
     l->waiting = false;

@@ -2,6 +2,7 @@
 #include "worker/reach.h"
 
 #include "base/log.h"
+#include "worker/session.h"
 #include "worker/step.h"
 
 #define ASK_TIMEOUT_NS (10 * SA_NS_PER_S)
@@ -55,6 +56,7 @@ static void try_again(struct sa_worker *w)
         sooner(&s->list.not_before_ns, &s->list.backoff, at);
         sooner(&s->names.not_before_ns, &s->names.backoff, at);
         sooner(&s->watch.not_before_ns, &s->watch.backoff, at);
+        sa_resolve_sooner(s, at);
     }
     sa_log(SA_INFO, "the API server answers again");
     w->pump = true;

@@ -51,7 +51,7 @@ struct sa_scope *sa_scope_new(struct sa_worker *w, const struct sa_resource *res
     snprintf(s->namespace, sizeof s->namespace, "%s", namespace);
     s->list = (struct sa_list){.scope = s, .backoff = backoff()};
     s->names = (struct sa_list){.scope = s, .names = true, .backoff = backoff()};
-    s->watch.backoff = backoff();
+    s->watch.backoff = s->gets_backoff = backoff();
     w->scopes[w->n_scopes++] = s;
     w->pump = true;
     return s;

@@ -66,6 +66,12 @@ void sa_snapshot_step(struct sa_scope *s);
 /* resolve.c */
 void sa_resolve_step(struct sa_scope *s);
 void sa_resolve_cancel(struct sa_worker *w, const struct sa_scope *s); /* NULL: of all */
+/* A list of the scope begins. Whatever is dirty by now and not in it is not there. */
+void sa_resolve_list_begins(struct sa_scope *s);
+/* It ended, as of version (0: unknown): the deletions of those keys are sent. */
+void sa_resolve_list_ended(struct sa_scope *s, uint64_t version);
+/* The API server answers again: nothing waits for that any longer. */
+void sa_resolve_sooner(struct sa_scope *s, uint64_t at_ns);
 /* The read of this key that is under way, or NULL. */
 struct sa_get *sa_resolve_reading(const struct sa_scope *s, const char *namespace,
                                   const char *name);

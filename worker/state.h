@@ -151,7 +151,8 @@ struct sa_scope {
     bool resumed;           /* followed from a checkpoint, without a list */
     bool direct;            /* the other side has nothing: objects of the list are sent at once */
     bool want_list;         /* a list beside the watch: audit, many dirty keys, completion */
-    uint64_t dirty_list_ns; /* when the last list for dirty keys ended */
+    uint64_t dirty_list_ns; /* when the next list for dirty keys may begin */
+    unsigned dirty_lists;   /* in a row, where reads are refused */
     uint64_t audit_ns;      /* when the next audit is due */
     uint64_t forbidden_ns;  /* since when the server says 403; 0 it does not */
     bool evicted;           /* forbidden for so long that it left the Scopes */
@@ -160,7 +161,11 @@ struct sa_scope {
     /* towards the other side */
     struct sa_dirty *dirty; /* made when first needed */
     unsigned gets;          /* reads of dirty keys under way */
-    bool announced;         /* in the Scopes of this epoch */
+    unsigned gets_failed;   /* in a row */
+    uint64_t gets_ns;       /* before it no key is read */
+    struct sa_backoff gets_backoff;
+    uint64_t no_get_ns; /* until then reads are taken for refused; 0: they never were */
+    bool announced;     /* in the Scopes of this epoch */
     struct sa_known_scope known;
     enum sa_compare compare;
     bool compare_needed;
@@ -217,6 +222,7 @@ struct sa_get {
     struct sa_worker *w;
     struct sa_request *req; /* NULL: the place is free */
     uint32_t scope;
+    unsigned tries; /* that failed before */
     uint64_t high;  /* of the scope when the read began */
     bool overtaken; /* the object's deletion was seen since */
     char namespace[64], name[SA_NAME_MAX];

@@ -288,6 +288,7 @@ void sa_watch_open(struct sa_scope *s)
         if (sa_lists_running(w) >= budget)
             return;
         sa_resolve_cancel(w, s); /* else what they bring counts as named by the list */
+        sa_resolve_list_begins(s);
         sa_table_list_begin(w->table, s->id);
     }
     s->follow = initial ? SA_FOLLOW_INITIAL : SA_FOLLOW_WATCH;

@@ -126,7 +126,9 @@ void fake_skip_waits(struct fake *f)
     for (size_t i = 0; i < f->w.n_scopes; i++) {
         struct sa_scope *s = f->w.scopes[i];
         s->list.not_before_ns = s->names.not_before_ns = s->watch.not_before_ns = 0;
-        s->compare_after_ns = s->dirty_list_ns = 0;
+        s->compare_after_ns = s->dirty_list_ns = s->gets_ns = 0;
+        if (s->dirty)
+            sa_dirty_due_now(s->dirty);
     }
     f->w.open_ns = f->w.open_ns ? 1 : 0;
     f->w.reopen_ns = f->w.reopen_ns ? 1 : 0;

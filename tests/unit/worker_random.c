@@ -45,6 +45,7 @@ static struct world {
     uint32_t snapshot, pages;
     char checkpoint[16];
     bool up;
+    bool no_get; /* single objects may not be read */
 } w;
 
 static unsigned roll(unsigned n)
@@ -155,8 +156,11 @@ static void answer_get(int k)
     if (!q)
         return;
     w.get[k][0] = '\0';
-    if (roll(12) == 0) {
-        fake_break(w.f, q);
+    if (w.no_get || roll(12) == 0) {
+        if (w.no_get || roll(2))
+            fake_answer(w.f, q, w.no_get ? 403 : 500, "");
+        else
+            fake_break(w.f, q);
         return;
     }
     snprintf(name, sizeof name, "n%d", k);
@@ -378,6 +382,7 @@ START_TEST(any_order_ends_right)
 {
     memset(&w, 0, sizeof w);
     srand((unsigned)_i + 1);
+    w.no_get = _i % 4 == 3;
     w.version = 10;
     start_worker();
     for (int i = 0; i < 3000; i++) {

@@ -19,6 +19,7 @@ int main(void)
     suite_add_tcase(s, worker_watch_cases());
     suite_add_tcase(s, worker_session_cases());
     suite_add_tcase(s, worker_compare_cases());
+    suite_add_tcase(s, worker_resolve_cases());
     suite_add_tcase(s, worker_races_cases());
     suite_add_tcase(s, worker_random_cases());
     SRunner *r = srunner_create(s);

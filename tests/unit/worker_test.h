@@ -12,6 +12,7 @@ TCase *worker_list_cases(void);
 TCase *worker_watch_cases(void);
 TCase *worker_session_cases(void);
 TCase *worker_compare_cases(void);
+TCase *worker_resolve_cases(void);
 TCase *worker_races_cases(void);
 TCase *worker_random_cases(void);
 
