@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.scaleagent.clouddriver.accounts;
+
+/**
+ * The agents' accounts as this Clouddriver has loaded them. Made by the host. May be called by many
+ * threads.
+ */
+public interface LoadedAccounts {
+
+  /**
+   * The account, ready for rows. If it is not loaded yet, or by an older definition, it is loaded
+   * now from the {@link AccountCatalog}; that takes milliseconds.
+   *
+   * @throws IllegalStateException if the catalog has no such account, or its definition can't be
+   *     used; the message says why
+   */
+  LoadedAccount require(String account);
+}
