@@ -37,6 +37,7 @@ struct sa_call {
     long grpc_status;       /* -1: none was seen */
     char grpc_message[512];
     bool paused, finishing, grpc_content, over;
+    bool tls, certificate; /* over TLS; with a certificate of ours */
     curl_socket_t sending; /* the connection, while libcurl waits for room to send; or bad */
     CURLcode result;
     char text[CURL_ERROR_SIZE];
@@ -227,6 +228,23 @@ static void http_error(const struct sa_call *c, long status, struct sa_err **err
         sa_err_set(err, SA_ENETWORK, "the stream ended without a status");
 }
 
+/* It closed the connection when it had seen our certificate, or that there is none, and our first
+ * bytes came too late to hear why: libcurl's words for that are of no help. */
+static bool closed_early(const struct sa_call *c)
+{
+    return c->received == 0 && (c->result == CURLE_SEND_ERROR || c->result == CURLE_RECV_ERROR);
+}
+
+static const char *closed_text(const struct sa_call *c)
+{
+    if (!c->tls)
+        return "the other side closed the connection";
+    return c->certificate
+               ? "the other side closed the connection: does it accept the client certificate?"
+               : "the other side closed the connection: does it want a client certificate "
+                 "(clouddriver.tls.clientCertFile)?";
+}
+
 static void curl_error(const struct sa_call *c, struct sa_err **err)
 {
     const char *text = c->text[0] ? c->text : curl_easy_strerror(c->result);
@@ -250,8 +268,10 @@ static void curl_error(const struct sa_call *c, struct sa_err **err)
         break;
     default:
         /* With TLS 1.3 the server judges our certificate after the handshake. */
-        if (strstr(text, "alert"))
+        if (strstr(text, "alert") || (c->tls && closed_early(c)))
             code = SA_ETLS;
+        if (closed_early(c) && !strstr(text, "alert"))
+            text = closed_text(c);
         break;
     }
     sa_err_set(err, code, "%s", text);
@@ -455,6 +475,8 @@ struct sa_call *sa_call_new(struct sa_loop *l, const struct sa_call_options *o,
     sa_grpc_frames_init(&c->frames);
     c->easy = curl_easy_init();
     c->finishing = o->empty;
+    c->tls = strcmp(o->scheme, "https") == 0;
+    c->certificate = o->cert != NULL;
     if (c->easy && set_headers(c, o) == 0 && set_target(c, o) == 0 && set_tls(c, o) == 0 &&
         set_transfer(c, o) == 0 && set_multi(c) == 0)
         return c;

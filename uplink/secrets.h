@@ -8,7 +8,9 @@
 #ifndef SA_UPLINK_SECRETS_H
 #define SA_UPLINK_SECRETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -18,16 +20,25 @@
 struct sa_uplink_secrets {
     char *cert, *key, *ca; /* PEM, NULL where not configured */
     size_t cert_len, key_len, ca_len;
-    char *key_password, *token; /* NULL where not configured */
-    struct sa_sources sources;  /* the configuration files, until they are parsed */
+    int64_t not_before, not_after; /* of the certificate, seconds since the epoch; 0 without one */
+    char *key_password, *token;    /* NULL where not configured */
+    struct sa_sources sources;     /* the configuration files, until they are parsed */
 };
 
+/* Where it fails, *s holds what could be read nevertheless. */
 int sa_secrets_read(struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
                     const char *const *config_files, struct sa_err **err);
-int sa_secrets_parse(struct sa_uplink_secrets *s, struct sa_err **err);
+/* Certificate and key must fit, the CA must be one. */
+int sa_secrets_parse(struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
+                     struct sa_err **err);
 void sa_secrets_free(struct sa_uplink_secrets *s);
+/* If the certificate is not valid now, a line that says so: the likely reason why a server that
+ * closes the connection did. False if nothing is wrong with it. */
+bool sa_secrets_outdated(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
+                         char *out, size_t n);
 
-/* The body of SA_CTL_FILES: what was read, so that the supervisor watches it. */
+/* The body of SA_CTL_FILES: all that is configured, so that the supervisor watches it, and starts
+ * the uplink again when what kept it from starting has changed. */
 void sa_secrets_files(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
                       const uint8_t fingerprint_key[32], struct sa_buf *body);
 

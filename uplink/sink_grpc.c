@@ -295,6 +295,18 @@ static void on_left(void *arg, uint32_t tag, size_t n)
 
 static void call_or_wait(struct grpc_sink *k, bool probe);
 
+/* Servers end the connection without a word to who shows a certificate that is not valid: then it
+ * is ours that is named. It is tried nevertheless, since our clock may be the one that is wrong. */
+static bool outdated(const struct grpc_sink *k, const struct sa_err *why, struct sa_err **err)
+{
+    char text[700];
+
+    if (why->code != SA_ETLS || !sa_secrets_outdated(k->setup.secrets, k->c, text, sizeof text))
+        return false;
+    sa_err_set(err, SA_ECREDENTIAL, "%s (%s)", text, sa_err_msg(why));
+    return true;
+}
+
 static void on_end(void *arg, const struct sa_err *why)
 {
     struct grpc_sink *k = arg;
@@ -311,6 +323,10 @@ static void on_end(void *arg, const struct sa_err *why)
         sa_call_free(k->call);
         k->call = NULL;
         call_or_wait(k, true);
+        return;
+    }
+    if (k->state == HELLO && !k->c->insecure && why && outdated(k, why, &err)) {
+        fail(k, &err);
         return;
     }
     sa_err_set(&err, why ? why->code : SA_ENETWORK, "%s",

@@ -49,6 +49,7 @@ struct uplink {
     struct sa_router *router;
     struct sa_timer tick;
     struct sa_confinement confinement;
+    bool read, told; /* the secret files were read; the supervisor knows of them */
     uint8_t instance[16];
     int exit_code;
     bool stopped; /* by order: finish orderly */
@@ -174,11 +175,15 @@ static int report_files(struct uplink *u, struct sa_err **err)
 {
     SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
 
+    if (!u->read || u->told)
+        return 0;
     sa_buf_init(&body, SA_CTL_MAX - 1);
     sa_secrets_files(&u->secrets, &u->settings.clouddriver, u->args->fingerprint_key, &body);
     if (body.failed)
         return sa_err_set(err, SA_EMEMORY, "no memory to report the files that were read");
-    return sa_ctl_send(u->ctl, SA_CTL_FILES, &body, err);
+    u->told = true;
+    return u->ctl ? sa_ctl_send(u->ctl, SA_CTL_FILES, &body, err)
+                  : sa_ctl_send_now(u->args->control_fd, SA_CTL_FILES, &body, err);
 }
 
 /* Steps 1 to 4: what needs the rights that are given up here. */
@@ -199,11 +204,12 @@ static int prepare(struct uplink *u, struct sa_err **err)
     if (grpc && u->settings.clouddriver.token_command &&
         sa_token_helper_start(&u->token, &u->settings, args, err) < 0)
         return sa_err_wrap(err, "token helper");
+    u->read = grpc;
     if (grpc && sa_secrets_read(&u->secrets, &u->settings.clouddriver, args->config_files, err) < 0)
         return -1;
     if (sa_confine_enter(&u->confinement, args, &u->settings, err) < 0)
         return sa_err_wrap(err, "sandbox");
-    if (sa_secrets_parse(&u->secrets, err) < 0)
+    if (sa_secrets_parse(&u->secrets, &u->settings.clouddriver, err) < 0)
         return -1;
     sa_env_keep(known);
     return 0;
@@ -233,7 +239,7 @@ static int start(struct uplink *u, struct sa_err **err)
     on_tick(u);
     if (sa_confine_seal(&u->confinement, u->args, err) < 0)
         return sa_err_wrap(err, "sandbox");
-    if (u->settings.sink == SA_SINK_GRPC && report_files(u, err) < 0)
+    if (report_files(u, err) < 0)
         return -1;
     return sa_ctl_send(u->ctl, SA_CTL_READY, NULL, err);
 }
@@ -245,6 +251,7 @@ static void say_fatal(struct uplink *u, const struct sa_err *err)
     sa_wr_u32(&body, (uint32_t)err->code);
     sa_wr_str(&body, sa_err_msg(err));
     sa_slot_error(u->args->slot, "%s", sa_err_msg(err));
+    report_files(u, NULL); /* one of them may be what keeps it from starting */
     if (u->ctl)
         sa_ctl_drain(u->ctl, 500, NULL);
     sa_ctl_send_now(u->args->control_fd, SA_CTL_FATAL, &body, NULL);

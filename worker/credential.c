@@ -280,7 +280,8 @@ static int parse_certificate(struct sa_credential *c, struct sa_err **err)
     int64_t now = (int64_t)time(NULL);
     if (cert->n == 0 && key->n == 0 && c->path[SA_PART_CERT] == NULL)
         return 0;
-    if (sa_pem_identity(cert->p, cert->n, cert_what, key->p, key->n, key_what, &c->pem, err) != 0)
+    if (sa_pem_identity(cert->p, cert->n, cert_what, key->p, key->n, key_what, NULL, &c->pem,
+                        err) != 0)
         return -1;
     if (c->pem.not_after <= now) {
         sa_pem_date(c->pem.not_after, date);

@@ -222,7 +222,7 @@ static int apply(struct sa_credential *c, const void *json, size_t n, struct sa_
     int rc = 0;
     if (a.cert.n > 0)
         rc = sa_pem_identity(a.cert.p, a.cert.n, "the exec plugin's clientCertificateData", a.key.p,
-                             a.key.n, "the exec plugin's clientKeyData", &pem, err);
+                             a.key.n, "the exec plugin's clientKeyData", NULL, &pem, err);
     if (rc == 0) {
         bool other = a.cert.n > 0 && (c->pem.cert == NULL || X509_cmp(pem.cert, c->pem.cert) != 0);
         c->tls += other;

@@ -15,7 +15,7 @@
 #include "worker/exec_client.h"
 #include "worker/http_endpoint.h"
 #include "worker/kubeconfig.h"
-#include "worker/pem.h"
+#include "base/pem.h"
 
 #define SA_CREDENTIAL_FILE_MAX (1024u * 1024u) /* bytes of one file */
 

@@ -7,7 +7,7 @@
 #include "worker/http_endpoint.h"
 #include "worker/http_internal.h"
 #include "worker/kubeconfig.h"
-#include "worker/pem.h"
+#include "base/pem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

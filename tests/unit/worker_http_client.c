@@ -263,8 +263,8 @@ START_TEST(test_client_certificate_changes)
     ck_assert_int_eq(sa_credential_load(test_path("client2.crt"), &cert, NULL), 0);
     ck_assert_int_eq(sa_credential_load(test_path("client2.key"), &key, NULL), 0);
     sa_pem_identity_free(&the.cred->pem);
-    ck_assert_int_eq(sa_pem_identity(cert.p, cert.n, "c", key.p, key.n, "k", &the.cred->pem, NULL),
-                     0);
+    ck_assert_int_eq(
+        sa_pem_identity(cert.p, cert.n, "c", key.p, key.n, "k", NULL, &the.cred->pem, NULL), 0);
     the.cred->tls++;
     sa_identity_release(the.cred->identity);
     the.cred->identity = NULL;

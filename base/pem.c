@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/pem.h"
+#include "base/pem.h"
 
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
+#include <string.h>
 #include <time.h>
 
 static BIO *bio_of(const void *p, size_t n)
@@ -144,29 +145,40 @@ out:
     return rc;
 }
 
-static int read_key(const void *p, size_t n, const char *what, struct sa_pem_identity *out,
-                    struct sa_err **err)
+/* The password that was given. */
+static int the_password(char *buf, int size, int writing, void *arg)
+{
+    size_t n = strlen(arg);
+    (void)writing;
+    if (size < 0 || n > (size_t)size)
+        return -1;
+    memcpy(buf, arg, n);
+    return (int)n;
+}
+
+static int read_key(const void *p, size_t n, const char *what, const char *password,
+                    struct sa_pem_identity *out, struct sa_err **err)
 {
     BIO *b = bio_of(p, n);
     if (b == NULL)
         return sa_err_set(err, SA_EMEMORY, "no memory for a key");
     ERR_clear_error();
-    out->key = PEM_read_bio_PrivateKey(b, NULL, no_password, NULL);
+    out->key = PEM_read_bio_PrivateKey(b, NULL, password ? the_password : no_password,
+                                       (void *)(uintptr_t)password);
     BIO_free(b);
     if (out->key == NULL)
-        return sa_err_set(err, SA_ECREDENTIAL,
-                          "%s holds no private key in PEM form without a password (%s)", what,
-                          reason());
+        return sa_err_set(err, SA_ECREDENTIAL, "%s holds no private key in PEM form %s (%s)", what,
+                          password ? "that the password opens" : "without a password", reason());
     return 0;
 }
 
 int sa_pem_identity(const void *cert, size_t cert_n, const char *cert_what, const void *key,
-                    size_t key_n, const char *key_what, struct sa_pem_identity *out,
-                    struct sa_err **err)
+                    size_t key_n, const char *key_what, const char *password,
+                    struct sa_pem_identity *out, struct sa_err **err)
 {
     *out = (struct sa_pem_identity){0};
     if (read_chain(cert, cert_n, cert_what, out, err) != 0 ||
-        read_key(key, key_n, key_what, out, err) != 0)
+        read_key(key, key_n, key_what, password, out, err) != 0)
         goto fail;
     if (X509_check_private_key(out->cert, out->key) != 1) {
         ERR_clear_error();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates and keys in PEM (RFC 7468), by OpenSSL, with errors that people understand. */
-#ifndef SA_WORKER_PEM_H
-#define SA_WORKER_PEM_H
+#ifndef SA_BASE_PEM_H
+#define SA_BASE_PEM_H
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -24,11 +24,11 @@ struct sa_pem_identity {
     EVP_PKEY *key;
     int64_t not_before, not_after; /* seconds since the epoch */
 };
-/* Certificate and key must fit. An encrypted key is an error: nobody is there to be asked. Dates
- * are returned, not judged. */
+/* Certificate and key must fit. password: of an encrypted key; where it is NULL, such a key is an
+ * error: nobody is there to be asked. Dates are returned, not judged. */
 int sa_pem_identity(const void *cert, size_t cert_n, const char *cert_what, const void *key,
-                    size_t key_n, const char *key_what, struct sa_pem_identity *out,
-                    struct sa_err **err);
+                    size_t key_n, const char *key_what, const char *password,
+                    struct sa_pem_identity *out, struct sa_err **err);
 void sa_pem_identity_free(struct sa_pem_identity *i);
 
 /* "2026-01-02T03:04:05Z" */
