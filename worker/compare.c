@@ -31,6 +31,7 @@ static void in_step(struct sa_scope *s)
     s->compare = SA_COMPARE_NONE;
     s->mismatches = 0;
     s->in_step = true;
+    s->by_welcome = false;
     s->w->pump = true;
 }
 
@@ -43,6 +44,7 @@ static void send_sums(struct sa_scope *s)
     if (s->known.there && s->known.untouched && s->known.count == sum.count &&
         memcmp(s->known.sum, bytes, sizeof bytes) == 0) {
         in_step(s); /* the Welcome's own words: no need to ask */
+        s->by_welcome = true;
         return;
     }
     Scaleagent__V1__AccountMessage m = SCALEAGENT__V1__ACCOUNT_MESSAGE__INIT;
@@ -71,6 +73,11 @@ static bool quiet(const struct sa_scope *s)
            !(w->large.there && w->large.scope == s->id);
 }
 
+bool sa_compare_unproven(const struct sa_scope *s)
+{
+    return s->by_welcome && !s->known.untouched;
+}
+
 void sa_compare_step(struct sa_scope *s)
 {
     struct sa_worker *w = s->w;
@@ -78,8 +85,11 @@ void sa_compare_step(struct sa_scope *s)
         return;
     switch (s->compare) {
     case SA_COMPARE_NONE:
-        if (!s->compare_needed)
+        if (!s->compare_needed) {
+            if (sa_compare_unproven(s) && s->complete && quiet(s))
+                send_sums(s);
             break;
+        }
         s->in_step = false;
         if (s->follow == SA_FOLLOW_LIST || s->follow == SA_FOLLOW_INITIAL)
             break; /* a list brings the table up to date first */

@@ -170,6 +170,7 @@ struct sa_scope {
     enum sa_compare compare;
     bool compare_needed;
     bool in_step;
+    bool by_welcome;           /* so by the Welcome's sums, of which the other side knows nothing */
     unsigned mismatches;       /* in a row */
     uint64_t compare_after_ns; /* backoff after three of them */
     struct sa_snapshot snap;

@@ -21,7 +21,7 @@ void sa_session_end_epoch(struct sa_worker *w)
         struct sa_scope *s = w->scopes[i];
         sa_compare_cancel(s);
         s->announced = false;
-        s->in_step = false;
+        s->in_step = s->by_welcome = false;
         s->known = (struct sa_known_scope){0};
         s->mismatches = 0;
         s->compare_after_ns = 0;

@@ -18,7 +18,7 @@ scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
-convergence|more|1500|short soak: processes killed, network cut, API server restarted
+convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing'
 
@@ -100,10 +100,6 @@ suite_cluster() {
     "$PYTHON" -m unittest discover -s tests/e2e
 }
 suite_convergence() {
-    case " $NAMED " in
-    *" convergence "*) ;;
-    *) skip "it takes more time than a run of everything should: scripts/test --only convergence" ;;
-    esac
     need_control_plane
     scripts/soak convergence --short
 }

@@ -157,13 +157,13 @@ def one_sink(soak, sink, short, target):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="20 kills within some minutes instead of 500")
+    parser.add_argument("--short", action="store_true", help="30 kills at some of the points, within some minutes, instead of 500 at all of them")
     parser.add_argument("--kills", type=int)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--rate", type=float, default=15, help="operations a second in each cluster")
     parser.add_argument("--sink", choices=("grpc", "sqlite"), action="append", help="only this sink")
     args = parser.parse_args()
-    target = args.kills or (20 if args.short else 500)
+    target = args.kills or (30 if args.short else 500)
     print(f"seed {args.seed}", flush=True)
     scratch = paths.Scratch("convergence")
     soak = Soak(scratch, args.seed, args.rate)

@@ -30,8 +30,13 @@ class Load:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def prepare(self):
-        for name in self.namespaces:
-            self._try("POST", manifests.NAMESPACE.path(), manifests.NAMESPACE.manifest("", name))
+        """Brings the cluster at once to about as many objects as random operations keep it at."""
+        for namespace in self.namespaces:
+            self._try("POST", manifests.NAMESPACE.path(), manifests.NAMESPACE.manifest("", namespace))
+            for kind in self.kinds:
+                for i in range(NAMES):
+                    if self.random.random() < 0.55:
+                        self._create(kind, namespace, f"{kind.kind.lower()}-{i}", 0)
         return self
 
     def start(self):

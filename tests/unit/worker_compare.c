@@ -79,6 +79,36 @@ START_TEST(the_welcome_itself_may_say_that_all_is_equal)
 }
 END_TEST
 
+START_TEST(what_the_welcome_settled_is_proven_before_a_checkpoint)
+{
+    struct fake *f = listed();
+    struct sa_scope *s = fake_scope(f);
+    uint32_t scope = take_sums(f, 3);
+    fake_sums(f, scope, true);
+    struct fake_known known = {.version = "", .count = 3};
+    struct sa_table_sum sum = sa_table_scope_sum(f->w.table, scope);
+    sa_sum_bytes(&sum.sum, known.sum);
+    fake_down(f);
+    fake_welcome(f, &known, 1 << 20);
+    ck_assert(s->in_step && s->by_welcome);
+    fake_turn(f);
+    fake_none(f);
+    fake_event(f, "MODIFIED", "a", 110, "2");
+    sa_checkpoint_step(s, true);
+    ck_assert(s->in_step);
+    fake_expect_deltas(f, "+a=2");
+    take_sums(f, 3);
+    fake_none(f);
+    sa_checkpoint_step(s, true); /* not before the answer */
+    fake_none(f);
+    fake_sums(f, scope, true);
+    sa_checkpoint_step(s, true);
+    fake_drop(fake_expect(f, BODY(CHECKPOINT)));
+    fake_none(f);
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(pages_wants_end_and_verification)
 {
     struct fake *f = listed();
@@ -275,6 +305,7 @@ TCase *worker_compare_cases(void)
     TCase *t = tcase_create("compare");
     tcase_add_test(t, equal_sums);
     tcase_add_test(t, the_welcome_itself_may_say_that_all_is_equal);
+    tcase_add_test(t, what_the_welcome_settled_is_proven_before_a_checkpoint);
     tcase_add_test(t, pages_wants_end_and_verification);
     tcase_add_test(t, what_the_table_does_not_know_is_promised);
     tcase_add_test(t, an_empty_scope_ends_without_a_page);

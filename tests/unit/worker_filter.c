@@ -81,6 +81,8 @@ START_TEST(an_object_that_stops_matching_is_deleted)
     snprintf(event, sizeof event, with, 101, app);
     fake_data(f, fake_request(f, "pods?watch=1"), event);
     fake_expect_deltas(f, "+p=1");
+    fake_drop(fake_expect(f, SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SUMS));
+    fake_sums(f, fake_scope(f)->id, true);
     snprintf(event, sizeof event, with, 102, "\"labels\":{}");
     fake_data(f, fake_request(f, "pods?watch=1"), event);
     fake_expect_deltas(f, "-p");

@@ -45,7 +45,10 @@ static struct world {
     uint32_t snapshot, pages;
     char checkpoint[16];
     bool up;
-    bool no_get; /* single objects may not be read */
+    bool no_get;    /* single objects may not be read */
+    bool vouched;   /* in step by Sums, or resumed from the checkpoint of Welcome */
+    bool untouched; /* nothing was sent: the sums of Welcome hold, whatever the worker makes of them
+                     */
 } w;
 
 static unsigned roll(unsigned n)
@@ -217,6 +220,7 @@ static void on_deltas(const Scaleagent__V1__Deltas *m)
 {
     ck_assert_uint_eq(m->first_sequence, w.sequence + 1);
     w.sequence += m->n_deltas;
+    w.untouched = false;
     for (size_t i = 0; i < m->n_deltas; i++) {
         const Scaleagent__V1__Delta *d = m->deltas[i];
         struct row *r = &w.rows[name_of(d->name)];
@@ -262,6 +266,7 @@ static void on_checkpoint(const char *version)
 {
     int v = atoi(version);
     ck_assert_uint_eq(w.snapshot, 0);
+    ck_assert(w.vouched || w.untouched);
     for (int k = 0; k < NAMES; k++) {
         if (w.now[k].version > v)
             continue; /* what comes after it may be there or not */
@@ -284,8 +289,8 @@ static void take_one(void)
         on_deltas(m->deltas);
     } else if (m->body_case == BODY(SUMS)) {
         uint64_t count = rows_sum(sum);
-        fake_sums(w.f, m->sums->scope,
-                  count == m->sums->count && memcmp(sum, m->sums->sum.data, 16) == 0);
+        w.vouched = count == m->sums->count && memcmp(sum, m->sums->sum.data, 16) == 0;
+        fake_sums(w.f, m->sums->scope, w.vouched);
     } else if (m->body_case == BODY(BEGIN)) {
         w.snapshot = m->begin->snapshot;
         w.pages = 0;
@@ -312,7 +317,8 @@ static void welcome(void)
     struct fake_known known = {.version = w.checkpoint, .age_ms = roll(4) ? 1000 : 400000};
     known.count = rows_sum(known.sum);
     w.received = w.sequence = w.snapshot = 0;
-    w.up = true;
+    w.up = w.untouched = true;
+    w.vouched = w.checkpoint[0];
     fake_welcome(w.f, &known, WINDOW);
 }
 
