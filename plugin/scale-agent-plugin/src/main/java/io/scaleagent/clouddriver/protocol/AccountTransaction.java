@@ -44,9 +44,9 @@ public interface AccountTransaction {
 
   /**
    * @param resourceVersion "" to forget the checkpoint
-   * @param agentSettings see {@link StoredScope}
+   * @param fingerprint see {@link StoredScope}
    */
-  void checkpoint(long scope, String resourceVersion, byte[] agentSettings);
+  void checkpoint(long scope, String resourceVersion, byte[] fingerprint);
 
   /**
    * The transaction's own handle, for the row writer that belongs to this store.

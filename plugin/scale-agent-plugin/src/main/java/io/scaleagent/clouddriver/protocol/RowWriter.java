@@ -30,18 +30,24 @@ public interface RowWriter {
 
   /**
    * Writes rows of changed objects and whatever other rows these touch, and evicts those of deleted
-   * ones.
+   * ones. An object that is not STORED has no rows afterwards, whatever it had before.
+   *
+   * <p>The objects are what the agent sent: one that is no manifest of the change's kind and key is
+   * REJECTED, and costs nothing but itself.
    *
    * @param changes at most one for each object, in any order
    * @return outcome of each change, in their order; STORED for a deleted one
-   * @throws StoreUnavailableException or what the transaction's store asks it to retry for; an
-   *     object that can't be converted is no error but REJECTED
+   * @throws RuntimeException what the transaction's store asks it to retry for, or ends the
+   *     account's epoch for
    */
   List<WriteOutcome> write(AccountTransaction transaction, List<RowChange> changes);
 
   /** Evicts all rows that came from these scopes, which are about to be deleted. */
   void dropScopes(AccountTransaction transaction, Collection<StoredScope> scopes);
 
-  /** An epoch of the account ended here: what was kept in memory of it can go. */
-  void forget(String account);
+  /**
+   * The epoch is over here: what was kept in memory for it can go. A later epoch of the account may
+   * have begun already, whose memory stays.
+   */
+  void forget(Lease lease);
 }

@@ -9,13 +9,13 @@ public final class StoredScope {
   private final ScopeType type;
   private final ScopeTotals totals;
   private final String resourceVersion;
-  private final byte[] agentSettings;
+  private final byte[] fingerprint;
   private final long ageMillis;
 
   /**
    * @param id of the store's own; means this scope for as long as the account keeps it
    * @param resourceVersion of the last checkpoint, "" if there is none
-   * @param agentSettings what the agent said with that checkpoint of the settings by which it made
+   * @param fingerprint what the agent said with that checkpoint of the settings by which it made
    *     its objects, never looked into; empty if there is none
    * @param ageMillis since the checkpoint was committed, by the database's clock; 0 if there is
    *     none
@@ -25,13 +25,13 @@ public final class StoredScope {
       ScopeType type,
       ScopeTotals totals,
       String resourceVersion,
-      byte[] agentSettings,
+      byte[] fingerprint,
       long ageMillis) {
     this.id = id;
     this.type = Objects.requireNonNull(type);
     this.totals = Objects.requireNonNull(totals);
     this.resourceVersion = Objects.requireNonNull(resourceVersion);
-    this.agentSettings = agentSettings.clone();
+    this.fingerprint = fingerprint.clone();
     this.ageMillis = ageMillis;
   }
 
@@ -51,8 +51,8 @@ public final class StoredScope {
     return resourceVersion;
   }
 
-  public byte[] agentSettings() {
-    return agentSettings.clone();
+  public byte[] fingerprint() {
+    return fingerprint.clone();
   }
 
   public long ageMillis() {
