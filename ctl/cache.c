@@ -53,7 +53,7 @@ static int check_layout(sqlite3 *db, const char *path, struct sa_err **err)
     sqlite3_finalize(st);
     if (layout < 0)
         return database_error(db, path, err);
-    if (layout == SA_CACHE_LAYOUT)
+    if (layout > 0 && layout <= SA_CACHE_LAYOUT)
         return 0;
     return sa_err_set(
         err, SA_EPROTOCOL,

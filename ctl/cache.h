@@ -7,8 +7,9 @@
 
 #include "ctl/cli.h"
 
-/* The layout that this program reads: the file's PRAGMA user_version. */
-#define SA_CACHE_LAYOUT 1
+/* The layout that this program reads: the file's PRAGMA user_version. In an older one, of a daemon
+ * that was not started again yet, all that is read here is the same. */
+#define SA_CACHE_LAYOUT 2
 
 /* Finds the file (--database, else what the daemon says, else the stock place) and opens it. The
  * caller closes *db by sqlite3_close. */

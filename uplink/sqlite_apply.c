@@ -330,12 +330,18 @@ int sa_cache_on_checkpoint(struct sa_cache *c, struct sa_cache_account *a,
                            const Scaleagent__V1__Checkpoint *m, struct sa_err **err)
 {
     struct sa_cache_scope *s = sa_cache_scope(a, m->scope, err);
+    bool there =
+        m->resource_version[0] != '\0'; /* else what was there is taken back, at any time */
 
     if (!s || sa_cache_begin(c, a, err) < 0)
         return -1;
-    if (s->snapshot != 0 || (a->parts.size != 0 && a->parts.scope == m->scope))
+    if (there && (s->snapshot != 0 || (a->parts.size != 0 && a->parts.scope == m->scope)))
         return sa_err_set(err, SA_EPROTOCOL, "a checkpoint of %s came amid a snapshot or object",
                           s->resource);
-    sa_db_bind(&c->db, SA_DB_SCOPE_CHECKPOINT, "iti", s->row, m->resource_version, sa_real_us());
+    if (m->fingerprint.len > SA_CACHE_MAX_FINGERPRINT)
+        return sa_err_set(err, SA_EPROTOCOL, "a fingerprint of %zu bytes", m->fingerprint.len);
+    sa_db_bind(&c->db, SA_DB_SCOPE_CHECKPOINT, "itib", s->row, m->resource_version,
+               there ? sa_real_us() : (int64_t)0, m->fingerprint.data,
+               there ? m->fingerprint.len : (size_t)0);
     return sa_db_run(&c->db, SA_DB_SCOPE_CHECKPOINT, err);
 }

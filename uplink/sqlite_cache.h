@@ -20,8 +20,9 @@
 #include "uplink/sink.h"
 #include "uplink/sqlite_db.h"
 
-#define SA_CACHE_WINDOW     (1024u * 1024u) /* bytes of credit beyond what was received */
-#define SA_CACHE_MAX_SCOPES 20000u          /* of one account */
+#define SA_CACHE_WINDOW          (1024u * 1024u) /* bytes of credit beyond what was received */
+#define SA_CACHE_MAX_SCOPES      20000u          /* of one account */
+#define SA_CACHE_MAX_FINGERPRINT 64u             /* bytes */
 
 /* One scope of an account in its present epoch; id is 0 until Scopes named it. */
 struct sa_cache_scope {

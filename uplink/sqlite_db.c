@@ -68,16 +68,25 @@ static int get_version(struct sa_db *db, int *version, struct sa_err **err)
     return rc == SQLITE_ROW ? 0 : db_err(db, err, "read the layout's version");
 }
 
-static int make_schema(struct sa_db *db, struct sa_err **err)
+/* From a layout to the present one; from 0, nothing at all, by making it. */
+static int bring_up(struct sa_db *db, int version, struct sa_err **err)
 {
+    static const char *const steps[] = {SA_SQLITE_STEPS};
+    static const char what[] = "make the tables";
     char sql[48];
 
-    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SA_SQLITE_VERSION);
-    if (exec(db, "BEGIN IMMEDIATE", "make the tables", err) < 0 ||
-        exec(db, SA_SQLITE_SCHEMA, "make the tables", err) < 0 ||
-        exec(db, sql, "make the tables", err) < 0)
+    _Static_assert(sizeof steps / sizeof steps[0] == SA_SQLITE_VERSION - 1, "a step is missing");
+    if (exec(db, "BEGIN IMMEDIATE", what, err) < 0)
         return -1;
-    return exec(db, "COMMIT", "make the tables", err);
+    if (version == 0 && exec(db, SA_SQLITE_SCHEMA, what, err) < 0)
+        return -1;
+    for (int i = version; i > 0 && i < SA_SQLITE_VERSION; i++)
+        if (exec(db, steps[i - 1], "bring the tables to the present layout", err) < 0)
+            return -1;
+    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SA_SQLITE_VERSION);
+    if (exec(db, sql, what, err) < 0)
+        return -1;
+    return exec(db, "COMMIT", what, err);
 }
 
 static int check_schema(struct sa_db *db, const char *path, struct sa_err **err)
@@ -86,8 +95,8 @@ static int check_schema(struct sa_db *db, const char *path, struct sa_err **err)
 
     if (get_version(db, &version, err) < 0)
         return -1;
-    if (version == 0)
-        return make_schema(db, err);
+    if (version >= 0 && version < SA_SQLITE_VERSION)
+        return bring_up(db, version, err);
     if (version != SA_SQLITE_VERSION)
         return sa_err_set(
             err, SA_ECONFIG,

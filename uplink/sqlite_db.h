@@ -25,7 +25,7 @@
                          "CASE WHEN ?5='' THEN cluster_id ELSE ?5 END,opened_us=?6 WHERE name=?1") \
     X(SA_DB_ACCOUNT_DROP, "DELETE FROM accounts WHERE id=?1")                                      \
     X(SA_DB_SCOPE_LIST, "SELECT id,grp,resource,namespace,version,kind,namespaced,"                \
-                        "checkpoint_version,checkpoint_time,count,sum FROM scopes"                 \
+                        "checkpoint_version,checkpoint_time,count,sum,fingerprint FROM scopes"     \
                         " WHERE account=?1")                                                       \
     X(SA_DB_SCOPE_ADD, "INSERT INTO scopes(account,grp,resource,namespace,version,kind,"           \
                        "namespaced,checkpoint_version,checkpoint_time,count,sum)"                  \
@@ -33,7 +33,7 @@
     X(SA_DB_SCOPE_SET, "UPDATE scopes SET version=?2,kind=?3,namespaced=?4 WHERE id=?1")           \
     X(SA_DB_SCOPE_SUM, "UPDATE scopes SET count=?2,sum=?3 WHERE id=?1")                            \
     X(SA_DB_SCOPE_CHECKPOINT,                                                                      \
-      "UPDATE scopes SET checkpoint_version=?2,checkpoint_time=?3 WHERE id=?1")                    \
+      "UPDATE scopes SET checkpoint_version=?2,checkpoint_time=?3,fingerprint=?4 WHERE id=?1")     \
     X(SA_DB_SCOPE_DROP, "DELETE FROM scopes WHERE id=?1")                                          \
     X(SA_DB_OBJECTS_DROP, "DELETE FROM objects WHERE scope=?1")                                    \
     X(SA_DB_OBJECT_GET, "SELECT id,digest,resource_version FROM objects"                           \
@@ -70,8 +70,8 @@ struct sa_db {
     uint64_t changes; /* last seq of the table changes */
 };
 
-/* Opens or makes the file, checks its version, prepares everything. Waits up to 3 s for another
- * uplink, on its way out, to let go of it. On error *db is empty. */
+/* Opens or makes the file, brings its layout to the present one, prepares everything. Waits up to 3
+ * s for another uplink, on its way out, to let go of it. On error *db is empty. */
 int sa_db_open(struct sa_db *db, const char *path, struct sa_err **err);
 void sa_db_close(struct sa_db *db);
 

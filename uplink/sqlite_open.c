@@ -134,11 +134,20 @@ static char *column_dup(sqlite3_stmt *st, int i)
     return strdup(s ? s : "");
 }
 
-/* One row of SA_DB_SCOPE_LIST; *age_ms and *version are of its checkpoint. */
-static int read_scope(sqlite3_stmt *st, struct sa_cache_scope *s, char **version, uint64_t *age_ms)
+/* What is stored of a scope's checkpoint. */
+struct checkpoint {
+    char *version; /* owned; "" none */
+    uint64_t age_ms;
+    size_t fingerprint_n;
+    uint8_t fingerprint[SA_CACHE_MAX_FINGERPRINT];
+};
+
+/* One row of SA_DB_SCOPE_LIST. */
+static int read_scope(sqlite3_stmt *st, struct sa_cache_scope *s, struct checkpoint *p)
 {
-    const uint8_t *sum = sqlite3_column_blob(st, 10);
+    const uint8_t *sum = sqlite3_column_blob(st, 10), *fingerprint = sqlite3_column_blob(st, 11);
     int64_t age = sa_real_us() - sqlite3_column_int64(st, 8);
+    int n = sqlite3_column_bytes(st, 11);
 
     memset(s, 0, sizeof *s);
     s->row = sqlite3_column_int64(st, 0);
@@ -148,19 +157,24 @@ static int read_scope(sqlite3_stmt *st, struct sa_cache_scope *s, char **version
     s->version = column_dup(st, 4);
     s->kind = column_dup(st, 5);
     s->namespaced = sqlite3_column_int(st, 6) != 0;
-    *version = column_dup(st, 7);
+    memset(p, 0, sizeof *p);
+    p->version = column_dup(st, 7);
     /* A clock that was set back makes a checkpoint neither young nor old: treat it as old. */
-    *age_ms = age < 0 ? UINT64_MAX : (uint64_t)age / 1000;
+    p->age_ms = age < 0 ? UINT64_MAX : (uint64_t)age / 1000;
+    if (fingerprint && n > 0 && (size_t)n <= sizeof p->fingerprint) {
+        p->fingerprint_n = (size_t)n;
+        memcpy(p->fingerprint, fingerprint, p->fingerprint_n);
+    }
     s->count = (uint64_t)sqlite3_column_int64(st, 9);
     if (sum && sqlite3_column_bytes(st, 10) == 16) {
         s->sum.lo = le64(sum);
         s->sum.hi = le64(sum + 8);
     }
-    if (s->group && s->resource && s->namespace && s->version && s->kind && *version)
+    if (s->group && s->resource && s->namespace && s->version && s->kind && p->version)
         return 0;
     free_scope(s);
-    free(*version);
-    *version = NULL;
+    free(p->version);
+    p->version = NULL;
     return -1;
 }
 
@@ -181,37 +195,29 @@ struct known {
     Scaleagent__V1__ScopeName *names;
     Scaleagent__V1__KnownScope **p;
     uint8_t (*sums)[16];
-    char **versions;
-    uint64_t *ages;
+    struct checkpoint *checkpoints;
     size_t n;
 };
 
 static void free_known(struct known *k)
 {
     for (size_t i = 0; i < k->n; i++)
-        free(k->versions[i]);
+        free(k->checkpoints[i].version);
     free(k->v);
     free(k->names);
     free(k->p);
     free(k->sums);
-    free(k->versions);
-    free(k->ages);
+    free(k->checkpoints);
 }
 
-static int append_checkpoint(struct known *k, char *version, uint64_t age_ms)
+static int append_checkpoint(struct known *k, const struct checkpoint *p)
 {
-    char **versions = realloc(k->versions, (k->n + 1) * sizeof *versions);
-    uint64_t *ages;
+    struct checkpoint *more = realloc(k->checkpoints, (k->n + 1) * sizeof *more);
 
-    if (!versions)
+    if (!more)
         return -1;
-    k->versions = versions;
-    ages = realloc(k->ages, (k->n + 1) * sizeof *ages);
-    if (!ages)
-        return -1;
-    k->ages = ages;
-    versions[k->n] = version;
-    ages[k->n++] = age_ms;
+    more[k->n++] = *p;
+    k->checkpoints = more;
     return 0;
 }
 
@@ -224,18 +230,17 @@ static int load_scopes(struct sa_cache *c, struct sa_cache_account *a, int64_t r
     sa_cache_forget_scopes(a);
     while ((rc = sa_db_step(&c->db, SA_DB_SCOPE_LIST, err)) > 0) {
         struct sa_cache_scope s;
-        char *version = NULL;
-        uint64_t age_ms;
+        struct checkpoint p;
 
-        if (read_scope(st, &s, &version, &age_ms) < 0)
+        if (read_scope(st, &s, &p) < 0)
             break;
         if (append_scope(&a->scopes, &a->n_scopes, &s) < 0) {
             free_scope(&s);
-            free(version);
+            free(p.version);
             break;
         }
-        if (append_checkpoint(k, version, age_ms) < 0) {
-            free(version);
+        if (append_checkpoint(k, &p) < 0) {
+            free(p.version);
             break;
         }
     }
@@ -256,6 +261,7 @@ static int fill_known(struct known *k, const struct sa_cache_account *a)
         return -1;
     for (size_t i = 0; i < k->n; i++) {
         const struct sa_cache_scope *s = &a->scopes[i];
+        struct checkpoint *p = &k->checkpoints[i];
 
         scaleagent__v1__known_scope__init(&k->v[i]);
         scaleagent__v1__scope_name__init(&k->names[i]);
@@ -263,8 +269,9 @@ static int fill_known(struct known *k, const struct sa_cache_account *a)
         k->names[i].resource = s->resource;
         k->names[i].namespace_ = s->namespace;
         k->v[i].name = &k->names[i];
-        k->v[i].resource_version = k->versions[i];
-        k->v[i].age_ms = *k->versions[i] ? k->ages[i] : 0;
+        k->v[i].resource_version = p->version;
+        k->v[i].age_ms = *p->version ? p->age_ms : 0;
+        k->v[i].fingerprint = (ProtobufCBinaryData){p->fingerprint_n, p->fingerprint};
         k->v[i].count = s->count;
         sa_sum_bytes(&s->sum, k->sums[i]);
         k->v[i].sum.data = k->sums[i];

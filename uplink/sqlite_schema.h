@@ -3,9 +3,10 @@
  * The layout of the embedded cache, one SQLite file. scale-agentctl reads it too, so it is a
  * contract.
  *
- * PRAGMA user_version is the layout's version. A file of another version (but 0: new and empty) is
- * refused, never converted in silence: everything in it can be had again from the clusters, so the
- * remedy is to remove it.
+ * PRAGMA user_version is the layout's version (0: new and empty). A file of an older version is
+ * brought to the present one when it is opened for writing, step by step, in one transaction; each
+ * step leaves what the one before could read. A file of a later version is refused: everything in
+ * it can be had again from the clusters, so the remedy is to remove it.
  *
  * Durability: WAL with synchronous=NORMAL. A commit then survives the death of any process, and
  * after a loss of power the file is at some earlier commit, whole. That is all an acknowledgement
@@ -18,11 +19,18 @@
 #ifndef SA_UPLINK_SQLITE_SCHEMA_H
 #define SA_UPLINK_SQLITE_SCHEMA_H
 
-#define SA_SQLITE_VERSION 1
+#define SA_SQLITE_VERSION 2
 #define SA_SQLITE_FILE    "cache.db" /* below the state directory, unless configured */
 #define SA_SQLITE_CHANGES 10000      /* rows kept in the ring of changes */
 
 /* clang-format off */
+/* Since layout 2: that of the checkpoint, as it came (PROTOCOL.md); empty where there is none. */
+#define SA_SQLITE_FINGERPRINT " fingerprint BLOB NOT NULL DEFAULT x''"
+
+/* [i]: from layout i + 1 to the next. */
+#define SA_SQLITE_STEPS                                                                            \
+    "ALTER TABLE scopes ADD COLUMN" SA_SQLITE_FINGERPRINT
+
 #define SA_SQLITE_SCHEMA                                                                           \
     /* name 'epoch': the last epoch given to any account; it outlives accounts */                  \
     "CREATE TABLE counters("                                                                       \
@@ -50,6 +58,7 @@
     " checkpoint_time INTEGER NOT NULL,"    /* wall clock, microseconds; 0 none */                 \
     " count INTEGER NOT NULL,"        /* rows of objects */                                        \
     " sum BLOB NOT NULL,"             /* 16 bytes: sum of their digests, as on the wire */         \
+    SA_SQLITE_FINGERPRINT ","                                                                      \
     " UNIQUE(account,grp,resource,namespace));"                                                    \
     "CREATE TABLE objects("                                                                        \
     " id INTEGER PRIMARY KEY,"                                                                     \

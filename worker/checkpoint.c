@@ -26,6 +26,7 @@ void sa_checkpoint_step(struct sa_scope *s, bool now)
     bool known = (s->complete || s->resumed) && s->version[0] &&
                  (s->follow == SA_FOLLOW_WATCH || s->follow == SA_FOLLOW_PAUSE);
     uint64_t t = sa_mono_ns();
+    struct sa_digest fingerprint;
     if (!clean || !known || s->internal || s->kept || s->made_up || !sa_session_open(s) ||
         strcmp(s->version, s->checkpoint[0]) == 0)
         return;
@@ -35,6 +36,8 @@ void sa_checkpoint_step(struct sa_scope *s, bool now)
     Scaleagent__V1__Checkpoint c = SCALEAGENT__V1__CHECKPOINT__INIT;
     c.scope = s->id;
     c.resource_version = s->version;
+    sa_scope_fingerprint(s, &fingerprint);
+    c.fingerprint = (ProtobufCBinaryData){sizeof fingerprint.b, fingerprint.b};
     m.body_case = SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_CHECKPOINT;
     m.checkpoint = &c;
     sa_point("checkpoint-before");
@@ -44,4 +47,19 @@ void sa_checkpoint_step(struct sa_scope *s, bool now)
     memcpy(s->checkpoint[1], s->checkpoint[0], sizeof s->checkpoint[1]);
     memcpy(s->checkpoint[0], s->version, sizeof s->checkpoint[0]);
     s->checkpoint_ns = t;
+}
+
+void sa_checkpoint_void(struct sa_scope *s)
+{
+    Scaleagent__V1__AccountMessage m = SCALEAGENT__V1__ACCOUNT_MESSAGE__INIT;
+    Scaleagent__V1__Checkpoint c = SCALEAGENT__V1__CHECKPOINT__INIT;
+    if (!s->known.version[0] && !s->checkpoint[0][0])
+        return;
+    if (!sa_session_open(s))
+        return; /* the next Welcome brings it again, and is looked at */
+    c.scope = s->id;
+    m.body_case = SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_CHECKPOINT;
+    m.checkpoint = &c;
+    sa_session_send(s->w, &m);
+    s->known.version[0] = s->checkpoint[0][0] = s->checkpoint[1][0] = '\0';
 }

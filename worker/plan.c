@@ -64,6 +64,7 @@ static void refresh(struct sa_scope *s, const struct sa_resource *r)
         s->res.kind = kind;
         s->res.namespaced = r->namespaced;
         w->scopes_changed = true;
+        sa_checkpoint_void(s); /* its rows change their form */
         if (s->follow != SA_FOLLOW_OFF)
             sa_scope_relist(s);
     }

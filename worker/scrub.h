@@ -22,6 +22,12 @@
 #include "base/err.h"
 #include "base/hash.h"
 
+/* The version of the rules by which an object becomes what is sent: what is cut, in which form the
+ * rest is written, what the digest covers, and which objects are left out (worker/intake.c). To be
+ * counted up with every change of what comes out for any object: a checkpoint that was made under
+ * other rules is not resumed from. */
+#define SA_SCRUB_RULES 1u
+
 /* Paths to cut, compiled once: members by dots, "[]" for every element, "*" for every member:
  * "spec.template.spec.containers[].env[].value", "data.*". A backslash takes the next character
  * literally: "metadata.annotations.example\.com/note". NULL with SA_ECONFIG for a malformed path

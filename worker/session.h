@@ -82,5 +82,12 @@ struct sa_get *sa_resolve_reading(const struct sa_scope *s, const char *namespac
 /* checkpoint.c */
 /* Sends the scope's checkpoint if the rules allow; at most once an interval unless now is set. */
 void sa_checkpoint_step(struct sa_scope *s, bool now);
+/* What comes of the scope now may not be what the stored checkpoint stands for: takes it back. */
+void sa_checkpoint_void(struct sa_scope *s);
+
+/* fingerprint.c */
+/* Of all that decides which objects of the scope are sent, and what of them: equal where a row of
+ * an object that did not change is right as it is. */
+void sa_scope_fingerprint(const struct sa_scope *s, struct sa_digest *out);
 
 #endif

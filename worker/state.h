@@ -126,6 +126,7 @@ struct sa_known_scope {
     uint64_t count;
     uint8_t sum[16];
     char version[32];
+    struct sa_digest fingerprint; /* of the checkpoint; zeros where it has none that is ours */
     uint64_t age_ms;
 };
 

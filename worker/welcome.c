@@ -46,6 +46,8 @@ static void note_known(struct sa_worker *w, const Scaleagent__V1__KnownScope *k)
     if (k->sum.len == sizeof s->known.sum)
         memcpy(s->known.sum, k->sum.data, sizeof s->known.sum);
     snprintf(s->known.version, sizeof s->known.version, "%s", k->resource_version);
+    if (k->fingerprint.len == sizeof s->known.fingerprint.b)
+        memcpy(s->known.fingerprint.b, k->fingerprint.data, sizeof s->known.fingerprint.b);
     s->known.age_ms = k->age_ms;
 }
 
@@ -77,6 +79,14 @@ void sa_session_welcome(struct sa_worker *w, uint64_t epoch, const Scaleagent__V
     w->scopes_changed = true; /* Scopes comes first in an epoch, and begins each scope */
 }
 
+/* The rows of the checkpoint are cut and chosen as those that we would send. */
+static bool checkpoint_fits(const struct sa_scope *s)
+{
+    struct sa_digest now;
+    sa_scope_fingerprint(s, &now);
+    return sa_digest_equal(&now, &s->known.fingerprint);
+}
+
 /* Nobody but us wrote the scope since it was resumed. */
 static bool checkpoint_is_ours(const struct sa_scope *s)
 {
@@ -84,17 +94,18 @@ static bool checkpoint_is_ours(const struct sa_scope *s)
                                    strcmp(s->known.version, s->checkpoint[1]) == 0);
 }
 
-static void begin_fresh(struct sa_scope *s)
+/* floor: the version of the checkpoint, be it resumed from or not. */
+static void begin_fresh(struct sa_scope *s, uint64_t floor)
 {
     const struct sa_account *a = &s->w->account;
     uint64_t now = sa_mono_ns();
     bool resumable = s->known.version[0] && a->max_resumable_resource_age_ms > 0 &&
                      s->known.age_ms < (uint64_t)a->max_resumable_resource_age_ms;
+    s->high = floor; /* never a list older than the checkpoint */
     if (resumable) {
         snprintf(s->version, sizeof s->version, "%s", s->known.version);
         snprintf(s->checkpoint[0], sizeof s->checkpoint[0], "%s", s->known.version);
         s->checkpoint_ns = now;
-        s->high = strtoull(s->version, NULL, 10);
         s->fresh_ns = now;
         s->resumed = s->in_step = true;
         s->follow = SA_FOLLOW_PAUSE; /* the watch opens at the next turn */
@@ -105,7 +116,6 @@ static void begin_fresh(struct sa_scope *s)
     }
     s->direct = s->known.count == 0;
     s->follow = SA_FOLLOW_LIST;
-    s->high = strtoull(s->known.version, NULL, 10); /* never a list older than the checkpoint */
 }
 
 static void begin_again(struct sa_scope *s)
@@ -149,6 +159,7 @@ static void begin_made_up(struct sa_scope *s)
 
 void sa_session_begin_scope(struct sa_scope *s)
 {
+    uint64_t floor = strtoull(s->known.version, NULL, 10);
     s->w->pump = true;
     if (!s->known.there) /* the other side has nothing of it: a count of 0 */
         s->known.there = s->known.untouched = true;
@@ -156,13 +167,17 @@ void sa_session_begin_scope(struct sa_scope *s)
         s->in_step = true; /* nothing can be said of it now */
         return;
     }
+    /* Before a row changes: whoever has the other settings would else resume from it, over rows
+     * that are not all his. */
+    if (s->known.version[0] && !checkpoint_fits(s))
+        sa_checkpoint_void(s);
     if (s->made_up) {
         begin_made_up(s);
         return;
     }
     bool fresh = s->follow == SA_FOLLOW_OFF && !s->complete && !s->version[0];
     if (fresh)
-        begin_fresh(s);
+        begin_fresh(s, floor);
     else
         begin_again(s);
 }

@@ -197,7 +197,7 @@ static void step(struct input *in)
         give(fx_end(epoch, 1 + b % 3u, (b >> 2) % 4u, (b >> 4) % 4u));
         break;
     case 7:
-        give(fx_checkpoint(epoch, 1 + next(in) % 3u, "5"));
+        give(fx_checkpoint(epoch, 1 + next(in) % 3u, "5", "f"));
         break;
     case 8:
         give_raw(in);

@@ -184,7 +184,13 @@ START_TEST(get_says_what_is_not_there)
     char command[256];
     snprintf(command, sizeof command, "sqlite3 %s 'PRAGMA user_version=9' 2>/dev/null", f.database);
     if (system(command) == 0)
-        check_run("get $D pods", 1, "has layout 9, this program reads 1");
+        check_run("get $D pods", 1, "has layout 9, this program reads 2");
+    snprintf(command, sizeof command,
+             "sqlite3 %s 'ALTER TABLE scopes DROP COLUMN fingerprint; PRAGMA user_version=1' "
+             "2>/dev/null",
+             f.database);
+    if (system(command) == 0)
+        check_run("get $D pods", 0, "web-1");
     ctl_fixture_remove(&f);
 }
 END_TEST

@@ -91,9 +91,9 @@ void ctl_fixture_remove(struct ctl_fixture *f)
 static const char content[] =
     "INSERT INTO accounts "
     "VALUES(1,'prod',5,'a:443','v1.36.3','u1',0),(2,'test',6,'b:443','v1.30.0','u2',0);"
-    "INSERT INTO scopes VALUES(1,1,'','pods','','v1','Pod',1,'',0,2,zeroblob(16)),"
-    "(2,1,'apps','deployments','','v1','Deployment',1,'',0,1,zeroblob(16)),"
-    "(3,2,'','pods','shop','v1','Pod',1,'',0,1,zeroblob(16));"
+    "INSERT INTO scopes VALUES(1,1,'','pods','','v1','Pod',1,'',0,2,zeroblob(16),''),"
+    "(2,1,'apps','deployments','','v1','Deployment',1,'',0,1,zeroblob(16),''),"
+    "(3,2,'','pods','shop','v1','Pod',1,'',0,1,zeroblob(16),'');"
     "INSERT INTO objects VALUES"
     "(1,1,'shop','web-1','x','1',zeroblob(16),0,'{\"apiVersion\":\"v1\",\"kind\":\"Pod\","
     "\"metadata\":"

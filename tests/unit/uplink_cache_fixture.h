@@ -32,4 +32,7 @@ void check_sums(void);
 /* The answer to Sums of account 1 over these objects. */
 bool in_step(uint64_t epoch, uint32_t scope, uint64_t count, const char *const *objects);
 
+/* uplink_cache_scopes.c */
+TCase *uplink_cache_scopes_cases(void);
+
 #endif

@@ -38,7 +38,7 @@ START_TEST(welcomes_with_what_is_stored)
     accounts("a", NULL);
     epoch = open_account(1);
     put(1, epoch, 1, "x", "{\"a\":1}");
-    ok(1, fx_checkpoint(epoch, 1, "77"));
+    ok(1, fx_checkpoint(epoch, 1, "77", "f"));
     commit();
     sa_cache_close(&cache);
     open_cache();
@@ -297,7 +297,7 @@ START_TEST(another_cluster_of_the_same_name_starts_empty)
     accounts("a", NULL);
     epoch = open_account(1);
     put(1, epoch, 1, "x", "{\"a\":1}");
-    ok(1, fx_checkpoint(epoch, 1, "77"));
+    ok(1, fx_checkpoint(epoch, 1, "77", "f"));
     ok(1, fx_open(""));
     ck_assert_uint_eq(last[1]->welcome->n_scopes, 2);
     ok(1, fx_open("another"));
@@ -343,7 +343,7 @@ START_TEST(refuses_what_the_protocol_forbids)
             m = fx_page(epoch, 9, 1, 0, NULL, 0);
             break;
         case 6:
-            m = fx_checkpoint(epoch, 0, "1");
+            m = fx_checkpoint(epoch, 0, "1", "f");
             break;
         case 7:
             m = fx_scopes(epoch, twice, 2);
@@ -568,6 +568,7 @@ int main(void)
     tcase_add_test(t, another_layout_is_refused);
     tcase_add_loop_test(t, random_work_keeps_the_sums, 0, 5);
     suite_add_tcase(s, t);
+    suite_add_tcase(s, uplink_cache_scopes_cases());
     r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);

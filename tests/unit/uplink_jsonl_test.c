@@ -170,7 +170,7 @@ START_TEST(writes_what_would_leave)
     ck_assert_uint_eq(strlen(text(o, "digest")), 32);
     ck_assert_str_eq(text(cJSON_GetObjectItem(o, "object"), "kind"), "Pod");
     ck_assert_int_eq(say(fx_deltas(epoch, 2, &gone, 1)), 0);
-    ck_assert_int_eq(say(fx_checkpoint(epoch, 1, "9")), 0);
+    ck_assert_int_eq(say(fx_checkpoint(epoch, 1, "9", "f")), 0);
     turn_for(60);
     ck_assert_uint_eq(lines("delta", &o), 2);
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItem(o, "deleted")));

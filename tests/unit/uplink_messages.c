@@ -219,7 +219,8 @@ struct fx fx_end(uint64_t epoch, uint32_t scope, uint32_t snapshot, uint32_t pag
     return pack(&m);
 }
 
-struct fx fx_checkpoint(uint64_t epoch, uint32_t scope, const char *version)
+struct fx fx_checkpoint(uint64_t epoch, uint32_t scope, const char *version,
+                        const char *fingerprint)
 {
     Scaleagent__V1__Checkpoint c = SCALEAGENT__V1__CHECKPOINT__INIT;
     Scaleagent__V1__AccountMessage m =
@@ -227,6 +228,7 @@ struct fx fx_checkpoint(uint64_t epoch, uint32_t scope, const char *version)
 
     c.scope = scope;
     c.resource_version = text(version);
+    c.fingerprint = (ProtobufCBinaryData){strlen(fingerprint), (uint8_t *)text(fingerprint)};
     m.checkpoint = &c;
     return pack(&m);
 }

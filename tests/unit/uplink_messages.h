@@ -40,6 +40,7 @@ struct fx fx_begin(uint64_t epoch, uint32_t scope, uint32_t snapshot);
 struct fx fx_page(uint64_t epoch, uint32_t scope, uint32_t snapshot, uint32_t page,
                   const struct fx_entry *v, size_t n);
 struct fx fx_end(uint64_t epoch, uint32_t scope, uint32_t snapshot, uint32_t pages);
-struct fx fx_checkpoint(uint64_t epoch, uint32_t scope, const char *version);
+struct fx fx_checkpoint(uint64_t epoch, uint32_t scope, const char *version,
+                        const char *fingerprint);
 
 #endif

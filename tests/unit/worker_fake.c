@@ -347,6 +347,15 @@ void fake_send_welcome(struct fake *f, const struct fake_known *known, uint64_t 
     Scaleagent__V1__Welcome welcome = SCALEAGENT__V1__WELCOME__INIT;
     Scaleagent__V1__KnownScope k = SCALEAGENT__V1__KNOWN_SCOPE__INIT, *list = &k;
     Scaleagent__V1__ScopeName name = SCALEAGENT__V1__SCOPE_NAME__INIT;
+    const struct sa_scope pods = {
+        .w = &f->w,
+        .res = {.group = (char *)"",
+                .version = (char *)"v1",
+                .plural = (char *)"pods",
+                .kind = (char *)"Pod",
+                .namespaced = true},
+    };
+    struct sa_digest fingerprint;
     name.resource = (char *)"pods";
     k.name = &name;
     k.kind = (char *)"Pod";
@@ -360,6 +369,10 @@ void fake_send_welcome(struct fake *f, const struct fake_known *known, uint64_t 
         k.age_ms = known->age_ms;
         k.count = known->count;
         k.sum = (ProtobufCBinaryData){16, (uint8_t *)known->sum};
+        sa_scope_fingerprint(&pods, &fingerprint);
+        fingerprint.b[0] ^= known->other_settings;
+        if (!known->no_fingerprint)
+            k.fingerprint = (ProtobufCBinaryData){sizeof fingerprint.b, fingerprint.b};
         welcome.scopes = &list;
         welcome.n_scopes = 1;
     }

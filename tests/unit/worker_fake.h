@@ -38,6 +38,8 @@ struct fake_known {
     const char *version;
     uint64_t age_ms, count;
     uint8_t sum[16];
+    bool other_settings; /* the checkpoint was made under others */
+    bool no_fingerprint;
 };
 void fake_welcome(struct fake *f, const struct fake_known *known, uint64_t credit);
 /* The same from the Welcome on, in an epoch of its own. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How scopes come and go. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static void found(struct fake *f, const char *resources, const char *unknown)
         char kind[64];
         *dot = *slash = '\0';
         snprintf(kind, sizeof kind, "%.*s", (int)strlen(t) - 1, t);
+        kind[0] = (char)toupper((unsigned char)kind[0]);
         struct sa_resource res = {.group = dot + 1,
                                   .version = slash + 1,
                                   .plural = t,
@@ -80,6 +82,27 @@ START_TEST(scopes_follow_discovery)
     expect_scopes(f, "pods./v1: widgets.example.com/v2:");
     found(f, "pods./v1", "");
     expect_scopes(f, "pods./v1:");
+    fake_free(f);
+}
+END_TEST
+
+/* A row says the version of the API that it was read by. */
+START_TEST(another_version_of_the_api_takes_the_checkpoint_back)
+{
+    struct fake *f = started("pods");
+    found(f, "pods./v1", "");
+    open_session(f);
+    expect_scopes(f, "pods./v1:");
+    fake_answer(f, fake_request(f, "pods?limit"), 200,
+                "{\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[]}");
+    sa_checkpoint_step(fake_scope(f), true);
+    fake_drop(fake_expect(f, BODY(CHECKPOINT)));
+    found(f, "pods./v2", "");
+    message *m = fake_expect(f, BODY(CHECKPOINT));
+    ck_assert_str_eq(m->checkpoint->resource_version, "");
+    fake_drop(m);
+    expect_scopes(f, "pods./v2:");
+    ck_assert_ptr_nonnull(fake_request(f, "/api/v2/pods?watch=1&"));
     fake_free(f);
 }
 END_TEST
@@ -293,6 +316,7 @@ TCase *worker_plan_cases(void)
 {
     TCase *t = tcase_create("plan");
     tcase_add_test(t, scopes_follow_discovery);
+    tcase_add_test(t, another_version_of_the_api_takes_the_checkpoint_back);
     tcase_add_test(t, what_is_unknown_is_not_gone);
     tcase_add_test(t, what_the_other_side_holds_of_an_unknown_group_stays);
     tcase_add_test(t, a_scope_for_each_namespace);

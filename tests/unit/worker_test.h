@@ -15,5 +15,6 @@ TCase *worker_compare_cases(void);
 TCase *worker_resolve_cases(void);
 TCase *worker_races_cases(void);
 TCase *worker_random_cases(void);
+TCase *worker_fingerprint_cases(void);
 
 #endif

@@ -214,7 +214,8 @@ class Session:
             age = max(0, int((time.time() - s.checkpoint_time) * 1000)) if s.checkpoint else 0
             known.append(pb.KnownScope(
                 name=pb.ScopeName(group=s.name[0], resource=s.name[1], namespace=s.name[2]), resource_version=s.checkpoint,
-                age_ms=age, count=len(s.rows), sum=s.sum_bytes(), kind=s.kind, version=s.version, namespaced=s.namespaced))
+                age_ms=age, count=len(s.rows), sum=s.sum_bytes(), kind=s.kind, version=s.version, namespaced=s.namespaced,
+                fingerprint=s.fingerprint))
         self._reply(account, welcome=pb.Welcome(role=pb.Welcome.CACHING, scopes=known, credit=e.granted))
         self.peer.changed()
 
@@ -357,12 +358,21 @@ class Session:
 
     def _checkpoint(self, _account, e, m, _count):
         s = self._find(e, m.scope)
+        if not m.resource_version:
+            require(not m.fingerprint, "nothing has a fingerprint")
+            self.store.checkpoint(s, "", b"")
+            if s.name in e.resumable:  # it was not resumed from
+                e.resumable.discard(s.name)
+                e.vouched.discard(m.scope)
+            return
+        require(1 <= len(m.fingerprint) <= 64, "a fingerprint of {} bytes", len(m.fingerprint))
+        require(not s.checkpoint or s.fingerprint == m.fingerprint,
+                "the checkpoint of {} is of other settings than the one before, which was not taken back", s.name)
         require(m.scope not in e.snapshots, "a checkpoint amid a snapshot")
         require(e.part is None or e.part[0].scope != m.scope, "a checkpoint amid an object")
         # The worker itself may have compared its sums with Welcome's, as long as neither side has moved since.
         require(m.scope in e.vouched or m.scope in e.untouched, "a checkpoint of {}, which is not known to be in step", s.name)
-        require(m.resource_version, "a checkpoint without a version")
-        self.store.checkpoint(s, m.resource_version)
+        self.store.checkpoint(s, m.resource_version, m.fingerprint)
 
     # ---- after a commit ----
 

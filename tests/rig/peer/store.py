@@ -12,7 +12,7 @@ INSERT INTO epochs SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM epochs);
 CREATE TABLE IF NOT EXISTS accounts(name TEXT PRIMARY KEY, agent TEXT NOT NULL, cluster TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS scopes(id INTEGER PRIMARY KEY, account TEXT, grp TEXT, resource TEXT, namespace TEXT,
   version TEXT, kind TEXT, namespaced INTEGER, checkpoint TEXT, checkpoint_time REAL, count INTEGER, sum TEXT,
-  UNIQUE(account, grp, resource, namespace));
+  fingerprint BLOB,  UNIQUE(account, grp, resource, namespace));
 CREATE TABLE IF NOT EXISTS rows(scope INTEGER, namespace TEXT, name TEXT, uid TEXT, version TEXT, object BLOB,
   PRIMARY KEY(scope, namespace, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS digests(scope INTEGER, namespace TEXT, name TEXT, digest BLOB,
@@ -46,7 +46,7 @@ class Scope:
     def __init__(self, row_id, name, version, kind, namespaced):
         self.id, self.name = row_id, name  # name: (group, resource, namespace)
         self.version, self.kind, self.namespaced = version, kind, namespaced
-        self.checkpoint, self.checkpoint_time = "", 0.0
+        self.checkpoint, self.checkpoint_time, self.fingerprint = "", 0.0, b""
         self.rows = {}  # (namespace, name): Row
         self.sum = 0
         self.changed = False
@@ -86,9 +86,9 @@ class Store:
             self.accounts[name] = Account(name, agent, cluster)
         scopes = {}
         for r in self.db.execute("SELECT id, account, grp, resource, namespace, version, kind, namespaced, checkpoint,"
-                                 " checkpoint_time, count, sum FROM scopes"):
+                                 " checkpoint_time, count, sum, fingerprint FROM scopes"):
             s = Scope(r[0], (r[2], r[3], r[4]), r[5], r[6], bool(r[7]))
-            s.checkpoint, s.checkpoint_time, s.sum = r[8], r[9], int(r[11])
+            s.checkpoint, s.checkpoint_time, s.sum, s.fingerprint = r[8], r[9], int(r[11]), bytes(r[12])
             scopes[s.id] = (s, r[10])
             self.accounts[r[1]].scopes[s.name] = s
         for r in self.db.execute("SELECT r.scope, r.namespace, r.name, d.digest, r.uid, r.version, r.object FROM rows r"
@@ -154,7 +154,7 @@ class Store:
             self._begin()
             row_id = self.db.execute(
                 "INSERT INTO scopes(account, grp, resource, namespace, version, kind, namespaced, checkpoint, checkpoint_time,"
-                " count, sum) VALUES(?,?,?,?,?,?,?,'',0,0,'0')", (a.name, *name, version, kind, namespaced)).lastrowid
+                " count, sum, fingerprint) VALUES(?,?,?,?,?,?,?,'',0,0,'0',x'')", (a.name, *name, version, kind, namespaced)).lastrowid
             s = a.scopes[name] = Scope(row_id, name, version, kind, namespaced)
         elif (s.version, s.kind, s.namespaced) != (version, kind, namespaced):
             s.version, s.kind, s.namespaced = version, kind, namespaced
@@ -194,8 +194,10 @@ class Store:
         self.point("after-row")
         return True
 
-    def checkpoint(self, s, version):
+    def checkpoint(self, s, version, fingerprint):
+        """Version "" takes back what is stored."""
         self.point("before-checkpoint")
-        s.checkpoint, s.checkpoint_time = version, time.time()
-        self._sql("UPDATE scopes SET checkpoint=?, checkpoint_time=? WHERE id=?", version, s.checkpoint_time, s.id)
+        s.checkpoint, s.checkpoint_time, s.fingerprint = version, time.time(), fingerprint
+        self._sql("UPDATE scopes SET checkpoint=?, checkpoint_time=?, fingerprint=? WHERE id=?",
+                  version, s.checkpoint_time, fingerprint, s.id)
         self.point("after-checkpoint")
