@@ -16,6 +16,13 @@
 #define FAILED_NS     (5 * SA_NS_PER_S)
 #define DEBOUNCE_NS   SA_NS_PER_S
 #define MISSING_TRIES 6u
+/* What is taken for gone though no definition proves it: so many complete discoveries in a row lack
+ * it, over so long a time. An API server that starts, or one of several that is upgraded, serves a
+ * part of the resources for a while, and calls nothing stale. */
+#define ABSENCES       3u
+#define ABSENT_NS      (600 * SA_NS_PER_S)
+#define ABSENT_LOOK_NS (150 * SA_NS_PER_S)
+#define WATCHED_NS     (5 * SA_NS_PER_S) /* an answer 404 does not take so long */
 /* With more namespaces than this, one scope for all of them, filtered here, costs the server less.
  */
 #define NAMESPACES_APART 3u
@@ -25,18 +32,31 @@ static void due(struct sa_worker *w, uint64_t in_ns)
     w->rediscover_ns = sa_mono_ns() + in_ns + sa_random(in_ns / 8);
 }
 
+static void no_later(struct sa_worker *w, uint64_t in_ns)
+{
+    uint64_t at = sa_mono_ns() + in_ns;
+    if (w->rediscover_ns > at)
+        w->rediscover_ns = at;
+}
+
+static void is_there(struct sa_scope *s)
+{
+    s->gone_ns = 0;
+    s->absences = 0;
+}
+
 void sa_plan_failed(struct sa_worker *w)
 {
+    for (size_t i = 0; i < w->n_scopes; i++) /* what comes after an outage proves little */
+        is_there(w->scopes[i]);
     due(w, FAILED_NS);
     w->pump = true;
 }
 
 void sa_plan_definitions_changed(struct sa_worker *w)
 {
-    uint64_t at = sa_mono_ns() + DEBOUNCE_NS;
     w->crd_missing_tries = 0;
-    if (w->rediscover_ns > at)
-        w->rediscover_ns = at;
+    no_later(w, DEBOUNCE_NS);
 }
 
 static bool is_definitions(const struct sa_resource *r)
@@ -84,6 +104,9 @@ static void want(struct sa_worker *w, const struct sa_resource *r, const char *n
         if (w->scopes[i] == s)
             keep[i] = true;
     if (s) {
+        if (w->resources.crds_known)
+            s->defined = r->custom;
+        is_there(s);
         refresh(s, r);
         return;
     }
@@ -95,6 +118,7 @@ static void want(struct sa_worker *w, const struct sa_resource *r, const char *n
     }
     s->made_up = sa_kinds_made_up(&w->account, r->group, r->plural);
     s->definitions = is_definitions(r) && !s->made_up;
+    s->defined = w->resources.crds_known && r->custom;
     w->scopes_changed = true;
 }
 
@@ -147,6 +171,26 @@ static void schedule(struct sa_worker *w, size_t missing, size_t unresolved)
         due(w, unresolved ? UNRESOLVED_NS : REDISCOVER_NS);
 }
 
+/* A scope that is not wanted now: is its resource known to be gone, or does nobody ask for it? */
+static bool proven_gone(struct sa_scope *s, const struct sa_resources *found)
+{
+    uint64_t now = sa_mono_ns();
+    bool watched = s->follow == SA_FOLLOW_WATCH && now - s->watch.opened_ns >= WATCHED_NS;
+    bool unknown = sa_resources_unknown(found, s->res.group);
+    if (!unknown && sa_resources_find(found, s->res.group, s->res.plural))
+        return true; /* there, and not wanted any more */
+    if (!unknown && s->defined && found->crds_known)
+        return true; /* its definition is gone */
+    if (unknown || watched) {
+        is_there(s);
+        return false;
+    }
+    if (!s->gone_ns)
+        s->gone_ns = now + ABSENT_NS;
+    s->absences++;
+    return s->absences >= ABSENCES && now >= s->gone_ns;
+}
+
 static void apply(struct sa_worker *w, size_t unresolved)
 {
     struct sa_resources *found = &w->resources;
@@ -166,10 +210,18 @@ static void apply(struct sa_worker *w, size_t unresolved)
             want_resource(w, &found->v[i], keep, n);
     for (size_t i = 0; i < n; i++) {
         struct sa_scope *s = before[i];
-        if (keep[i] || s->internal || sa_resources_unknown(found, s->res.group))
+        if (keep[i] || s->internal)
             continue;
         char title[400];
         sa_scope_title(s, title, sizeof title);
+        if (!proven_gone(s, found)) {
+            if (s->absences == 1)
+                sa_log(SA_INFO, "%s is not among the server's resources; it is kept for a while",
+                       title);
+            if (s->absences)
+                no_later(w, ABSENT_LOOK_NS + sa_random(ABSENT_LOOK_NS / 8));
+            continue;
+        }
         sa_log(SA_INFO, "%s is gone from the cluster", title);
         sa_scope_free(s);
         w->scopes_changed = true;
@@ -209,7 +261,10 @@ struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownSc
 {
     const Scaleagent__V1__ScopeName *name = k->name;
     const struct sa_strings *ns = &w->account.namespaces;
-    if (!sa_resources_unknown(&w->resources, name->group) ||
+    /* What is there and not wanted, or defined by nothing that there is, is not kept. */
+    bool gone = sa_resources_find(&w->resources, name->group, name->resource) ||
+                (w->resources.crds_known && !sa_group_native(name->group));
+    if ((gone && !sa_resources_unknown(&w->resources, name->group)) ||
         !sa_kinds_would_want(&w->account, name->group, name->resource, k->kind, k->namespaced))
         return NULL;
     bool apart = k->namespaced && ns->n > 0 && ns->n <= NAMESPACES_APART;
@@ -225,5 +280,6 @@ struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownSc
     struct sa_scope *s = sa_scope_new(w, &r, name->namespace_, NULL);
     if (s)
         s->kept = true;
+    no_later(w, ABSENT_LOOK_NS + sa_random(ABSENT_LOOK_NS / 8));
     return s;
 }

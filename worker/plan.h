@@ -12,8 +12,8 @@ void sa_plan_discovered(struct sa_worker *w, struct sa_resources *found, size_t 
 void sa_plan_failed(struct sa_worker *w);
 /* A CustomResourceDefinition changed: discover again, a second later. */
 void sa_plan_definitions_changed(struct sa_worker *w);
-/* The other side holds a scope that is not planned: keeps it if its resource is only unknown now.
- * Returns it, or NULL if it is to go. */
+/* The other side holds a scope that is not planned: keeps it if its resource is unknown now, or not
+ * proven gone. Returns it, or NULL if it is to go. */
 struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownScope *known);
 
 #endif

@@ -139,6 +139,9 @@ struct sa_scope {
     bool internal;      /* followed for ourselves only (definitions): not in Scopes */
     bool definitions;   /* CustomResourceDefinitions: a change asks for discovery */
     bool kept;          /* not discovered now, and not proven gone */
+    bool defined;       /* by a CustomResourceDefinition, when these could last be read */
+    uint64_t gone_ns;   /* when it may be taken for gone; 0: the last discovery had it */
+    unsigned absences;  /* complete discoveries in a row that lack it */
 
     /* from the API server */
     enum sa_follow follow;

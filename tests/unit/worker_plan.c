@@ -10,7 +10,8 @@
 
 #define BODY(x) SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_##x
 
-static void found(struct fake *f, const char *resources, const char *unknown)
+/* Widgets are defined by a CustomResourceDefinition; defined: these can be read. */
+static void found_with(struct fake *f, const char *resources, const char *unknown, bool defined)
 {
     struct sa_resources r = {0};
     char *copy = strdup(resources), *save = NULL;
@@ -24,15 +25,22 @@ static void found(struct fake *f, const char *resources, const char *unknown)
                                   .version = slash + 1,
                                   .plural = t,
                                   .kind = kind,
+                                  .custom = strcmp(t, "widgets") == 0,
                                   .namespaced = strcmp(t, "namespaces") != 0};
         ck_assert_int_eq(sa_resources_add(&r, &res, NULL), 0);
     }
     free(copy);
     if (*unknown)
         sa_resources_add_unknown(&r, unknown, NULL);
+    r.crds_known = defined;
     sa_plan_discovered(&f->w, &r, 0);
     sa_resources_free(&r);
     fake_turn(f);
+}
+
+static void found(struct fake *f, const char *resources, const char *unknown)
+{
+    found_with(f, resources, unknown, true);
 }
 
 static void expect_scopes(struct fake *f, const char *list)
@@ -132,15 +140,9 @@ START_TEST(what_the_other_side_holds_of_an_unknown_group_stays)
     struct fake_known known = {.version = "70", .age_ms = 10, .count = 4};
     found(f, "deployments.apps/v1", "");
     fake_up(f);
+    sa_resources_add_unknown(&f->w.resources, "", NULL);
     f->w.reached = true;
     fake_turn(f);
-    fake_drop(fake_expect(f, BODY(OPEN)));
-    fake_send_welcome(f, &known, 1 << 20, false);
-    expect_scopes(f, "deployments.apps/v1:"); /* the group is known, pods are not in it: gone */
-    fake_down(f);
-    found(f, "deployments.apps/v1", "");
-    sa_resources_add_unknown(&f->w.resources, "", NULL);
-    fake_up(f);
     fake_drop(fake_expect(f, BODY(OPEN)));
     fake_send_welcome(f, &known, 1 << 20, false);
     expect_scopes(f, "deployments.apps/v1: pods./v1:");
@@ -312,6 +314,113 @@ START_TEST(definitions_are_watched_for_ourselves)
 }
 END_TEST
 
+/* As if the ten minutes of what is missing were over. */
+static void as_if_later(struct fake *f)
+{
+    for (size_t i = 0; i < f->w.n_scopes; i++)
+        if (f->w.scopes[i]->gone_ns)
+            f->w.scopes[i]->gone_ns = 1;
+}
+
+START_TEST(without_definitions_only_a_lasting_absence_is_proof)
+{
+    struct fake *f = started("pods widgets");
+    found_with(f, "pods./v1 widgets.example.com/v1", "", false);
+    open_session(f);
+    expect_scopes(f, "pods./v1: widgets.example.com/v1:");
+    for (int i = 0; i < 10; i++) { /* many, but all at once */
+        found_with(f, "pods./v1", "", false);
+        ck_assert_uint_lt(f->w.rediscover_ns, sa_mono_ns() + 200 * SA_NS_PER_S);
+    }
+    as_if_later(f);
+    sa_plan_failed(&f->w); /* an outage: from the start */
+    fake_turn(f);
+    found_with(f, "pods./v1", "", false);
+    as_if_later(f);
+    found_with(f, "pods./v1", "", false);
+    fake_none(f); /* two in a row */
+    found_with(f, "pods./v1", "example.com", false);
+    found_with(f, "pods./v1", "", false);
+    as_if_later(f);
+    found_with(f, "pods./v1", "", false);
+    found_with(f, "pods./v1 widgets.example.com/v1", "", false); /* it was there all the time */
+    found_with(f, "pods./v1", "", false);
+    as_if_later(f);
+    found_with(f, "pods./v1", "", false);
+    fake_none(f);
+    ck_assert_uint_eq(f->w.n_scopes, 2);
+    found_with(f, "pods./v1", "", false);
+    expect_scopes(f, "pods./v1:");
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(a_watch_that_goes_on_proves_that_it_is_there)
+{
+    struct fake *f = started("pods widgets");
+    found_with(f, "pods./v1 widgets.example.com/v1", "", false);
+    open_session(f);
+    expect_scopes(f, "pods./v1: widgets.example.com/v1:");
+    fake_answer(f, fake_request(f, "widgets?limit"), 200,
+                "{\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[]}");
+    struct sa_scope *s = sa_scope_find(&f->w, "example.com", "widgets", "");
+    ck_assert_int_eq(s->follow, SA_FOLLOW_WATCH);
+    for (int i = 0; i < 4; i++) {
+        s->watch.opened_ns = sa_mono_ns() - 6 * SA_NS_PER_S;
+        found_with(f, "pods./v1", "", false);
+        as_if_later(f);
+    }
+    ck_assert_uint_eq(f->w.n_scopes, 2);
+    fake_answer(f, fake_request(f, "widgets?watch"), 404, "404 page not found\n");
+    for (int i = 0; i < 3; i++) {
+        found_with(f, "pods./v1", "", false);
+        as_if_later(f);
+    }
+    ck_assert_uint_eq(f->w.n_scopes, 1);
+    fake_free(f);
+}
+END_TEST
+
+/* Nor is a definition a proof for what none ever defined: the server's own and aggregated ones. */
+START_TEST(a_definition_proves_only_what_it_defined)
+{
+    struct fake *f = started("pods deployments");
+    found(f, "pods./v1 deployments.apps/v1", "");
+    open_session(f);
+    expect_scopes(f, "pods./v1: deployments.apps/v1:");
+    found(f, "pods./v1", "");
+    as_if_later(f);
+    found(f, "pods./v1", "");
+    fake_none(f);
+    found(f, "pods./v1", "");
+    expect_scopes(f, "pods./v1:");
+    fake_free(f);
+}
+END_TEST
+
+/* The other side holds pods; a server that just started does not name them. */
+START_TEST(what_the_other_side_holds_is_kept_until_it_is_proven_gone)
+{
+    struct fake *f = started("pods deployments");
+    struct fake_known known = {.version = "70", .age_ms = 10, .count = 4};
+    found_with(f, "deployments.apps/v1", "", false);
+    f->w.rediscover_ns = UINT64_MAX;
+    f->w.reached = true;
+    fake_up(f);
+    fake_drop(fake_expect(f, BODY(OPEN)));
+    fake_send_welcome(f, &known, 1 << 20, false);
+    expect_scopes(f, "deployments.apps/v1: pods./v1:");
+    ck_assert_uint_lt(f->w.rediscover_ns, sa_mono_ns() + 200 * SA_NS_PER_S);
+    for (int i = 0; i < 3; i++) {
+        fake_none(f);
+        found_with(f, "deployments.apps/v1", "", false);
+        as_if_later(f);
+    }
+    expect_scopes(f, "deployments.apps/v1:");
+    fake_free(f);
+}
+END_TEST
+
 TCase *worker_plan_cases(void)
 {
     TCase *t = tcase_create("plan");
@@ -319,6 +428,10 @@ TCase *worker_plan_cases(void)
     tcase_add_test(t, another_version_of_the_api_takes_the_checkpoint_back);
     tcase_add_test(t, what_is_unknown_is_not_gone);
     tcase_add_test(t, what_the_other_side_holds_of_an_unknown_group_stays);
+    tcase_add_test(t, without_definitions_only_a_lasting_absence_is_proof);
+    tcase_add_test(t, a_watch_that_goes_on_proves_that_it_is_there);
+    tcase_add_test(t, a_definition_proves_only_what_it_defined);
+    tcase_add_test(t, what_the_other_side_holds_is_kept_until_it_is_proven_gone);
     tcase_add_test(t, a_scope_for_each_namespace);
     tcase_add_test(t, many_namespaces_are_one_scope_where_that_is_allowed);
     tcase_add_test(t, an_answer_belongs_to_what_was_asked);
