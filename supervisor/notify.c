@@ -64,15 +64,19 @@ void sa_notify_state(struct sa_supervisor *sup)
     sd_notifyf(0, "STATUS=%s", line);
 }
 
-void sa_notify_reloading(void)
+void sa_notify_reloading(struct sa_supervisor *sup)
 {
+    if (!sup->ready_told || sup->stopping)
+        return;
+    sup->reloading_told = true;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, sa_mono_ns() / SA_NS_PER_US);
 }
 
 void sa_notify_reloaded(struct sa_supervisor *sup)
 {
-    if (sup->ready_told)
+    if (sup->reloading_told && !sup->stopping)
         sd_notify(0, "READY=1");
+    sup->reloading_told = false;
     sa_notify_state(sup);
 }
 

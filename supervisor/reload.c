@@ -315,7 +315,7 @@ static void finish(void *arg)
         r->failures++;
     sa_config_answer_free(&a);
     r->running = false;
-    if (r->explicit && !r->again)
+    if (!r->again) /* which may follow an order, though nobody ordered it */
         sa_notify_reloaded(r->sup);
     sa_control_reload_done(r->sup->control, r->run, &result, &r->problems);
     sa_notify_state(r->sup);
@@ -458,7 +458,7 @@ uint64_t sa_reload_request(struct sa_reload *r, bool explicit)
     if (r->sup->stopping)
         return r->run;
     if (explicit)
-        sa_notify_reloading();
+        sa_notify_reloading(r->sup);
     r->again_explicit = r->again_explicit || explicit;
     if (r->running) {
         r->again = true;

@@ -41,7 +41,7 @@ struct sa_supervisor {
     uint8_t fingerprint_key[SA_FINGERPRINT_SIZE];
 
     /* supervisor.c: what is in force */
-    bool configured, stopping, ready_told;
+    bool configured, stopping, ready_told, reloading_told;
     int exit_code;
     struct sa_settings settings;
     char *settings_json;

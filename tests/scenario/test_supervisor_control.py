@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control socket, the uplink, the orderly stop and what systemd is told."""
+"""The control socket, the uplink and the orderly stop."""
 import http.client
 import json
 import os
@@ -7,7 +7,6 @@ import signal
 import socket
 import stat
 import sys
-import tempfile
 import time
 import unittest
 
@@ -276,54 +275,6 @@ class Stop(unittest.TestCase):
     def test_in_the_middle_of_a_start(self):
         with Daemon([f"ok-{i}" for i in range(60)]) as d:
             self.assertEqual(d.stop(), 0)
-
-
-class Systemd(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.mkdtemp()
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.dir + "/notify")
-        self.addCleanup(self.socket.close)
-        self.d = Daemon(["ok"], env={"NOTIFY_SOCKET": self.dir + "/notify",
-                                     "WATCHDOG_USEC": "1000000"})
-        self.addCleanup(self.d.discard)
-
-    def expect(self, key, seconds=5):
-        """The next message with such an assignment, as a dictionary."""
-        self.socket.settimeout(seconds)
-        while True:
-            fields = dict(x.split("=", 1) for x in self.socket.recv(4096).decode().splitlines())
-            if key in fields:
-                return fields
-
-    def test_ready_reload_watchdog_stop(self):
-        self.d.start(wait=False)
-        self.expect("READY", 10)
-        self.assertTrue(self.d.status()["agent"]["uplink"]["process"] == "running")
-        begin = time.monotonic()
-        os.kill(self.d.pid, signal.SIGHUP)
-        message = self.expect("RELOADING")
-        self.assertGreaterEqual(int(message["MONOTONIC_USEC"]), int(begin * 1e6))
-        self.expect("READY")
-        self.assertIn("1 accounts", self.expect("STATUS")["STATUS"])
-        beats = []
-        for _ in range(3):
-            self.expect("WATCHDOG", 2)
-            beats.append(time.monotonic())
-        self.assertLess(max(b - a for a, b in zip(beats, beats[1:])), 0.9)
-        os.kill(self.d.pid, signal.SIGTERM)
-        self.expect("STOPPING")
-        self.assertEqual(self.d.process.wait(6), 0)
-
-    def test_a_broken_reload_gets_ready_again_and_says_so(self):
-        self.d.start(wait=False)
-        self.expect("READY", 10)
-        (self.d.accounts_dir / "x.yml").write_text("]")
-        os.kill(self.d.pid, signal.SIGHUP)
-        self.expect("RELOADING")
-        self.expect("READY")
-        while "not valid" not in self.expect("STATUS")["STATUS"]:
-            pass
 
 
 class Frozen(unittest.TestCase):
