@@ -44,6 +44,7 @@ class Agent:
         self.state = self.dir / "state"
         self.env = env or {}
         self.daemon = daemon
+        self.sink = sink
         settings = {
             "sink": sink,
             "server": {"port": 0},
