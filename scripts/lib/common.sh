@@ -19,7 +19,7 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 # usage: prints the comment at the head of the script, without its marks
-usage() { sed -n '3,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"; }
+usage() { sed -n '3,/^[^#]/{/^# shellcheck/d;/^#/s/^# \{0,1\}//p}' "$0"; }
 # pairs NAME VALUE...: the last line of a script, for programs
 pairs() {
     local line=
