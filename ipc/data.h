@@ -27,6 +27,7 @@ enum sa_data_kind {
     SA_DATA_UP,        /* u->w: the stream to the other side is up; send AccountOpen */
     SA_DATA_DOWN,      /* u->w: it is down; what was not acknowledged is dirty */
     SA_DATA_REPLY,     /* u->w: a scaleagent.v1.AccountReply */
+    SA_DATA_LAST,      /* w->u: empty: the worker stops, and waits for its acknowledgements */
 };
 
 struct sa_data_header {

@@ -142,7 +142,7 @@ static void on_message(void *arg, const uint8_t *p, size_t n)
         return;
     }
     rc = sa_data_get_header(p, n, &h, &err);
-    if (rc == 0 && h.kind != SA_DATA_ACCOUNT)
+    if (rc == 0 && h.kind != SA_DATA_ACCOUNT && (h.kind != SA_DATA_LAST || n > SA_DATA_HEADER))
         rc = sa_err_set(&err, SA_EPROTOCOL, "a message of kind %u", h.kind);
     if (rc == 0)
         rc = in->ev->message(in->arg, k->account, &h, p + SA_DATA_HEADER, n - SA_DATA_HEADER, &err);

@@ -28,7 +28,8 @@ struct sa_intake_events {
     void (*bound)(void *arg, void *account);
     /* It has gone. */
     void (*gone)(void *arg, void *account);
-    /* SA_DATA_ACCOUNT; payload is borrowed. -1: cut the worker off (err says why). */
+    /* SA_DATA_ACCOUNT or SA_DATA_LAST; payload is borrowed. -1: cut the worker off (err says why).
+     */
     int (*message)(void *arg, void *account, const struct sa_data_header *h, const void *p,
                    size_t n, struct sa_err **err);
     /* A wrong key, or no key at all, came from this process; 0 if unknown. */

@@ -66,7 +66,8 @@ void sa_relay_sent(struct sa_relay *r, uint32_t deltas)
 
 static bool hold(struct sa_relay *r, const void *p, size_t n, const struct seen *s, uint64_t now_ns)
 {
-    if (n > sizeof r->held || s->credit < r->credit || s->credit - r->credit >= r->window / 4)
+    if (r->prompt || n > sizeof r->held || s->credit < r->credit ||
+        s->credit - r->credit >= r->window / 4)
         return false;
     memcpy(r->held, p, n);
     r->held_len = n;
@@ -98,6 +99,13 @@ bool sa_relay_reply(struct sa_relay *r, const void *p, size_t n, uint64_t now_ns
     r->credit = s.credit;
     r->due_ns = 0;
     return true;
+}
+
+void sa_relay_prompt(struct sa_relay *r)
+{
+    r->prompt = true;
+    if (r->due_ns != 0)
+        r->due_ns = 1;
 }
 
 size_t sa_relay_due(struct sa_relay *r, uint64_t now_ns, bool flush)

@@ -129,12 +129,25 @@ static void on_gone(void *arg, void *account)
         r->ops->account_gone(r->sink, a->handle, "its worker has ended");
 }
 
+static void send_held(struct account *a, uint64_t now)
+{
+    size_t n = sa_relay_due(&a->relay, now, false);
+
+    if (n > 0)
+        sa_intake_send(a->link, SA_DATA_REPLY, a->relay.held, n);
+}
+
 static int on_message(void *arg, void *account, const struct sa_data_header *h, const void *p,
                       size_t n, struct sa_err **err)
 {
     struct sa_router *r = arg;
     struct account *a = account;
 
+    if (h->kind == SA_DATA_LAST) {
+        sa_relay_prompt(&a->relay);
+        send_held(a, sa_mono_ns());
+        return 0;
+    }
     r->received = true;
     r->relayed += n;
     if (!r->up)
@@ -352,10 +365,7 @@ void sa_router_tick(struct sa_router *r)
     uint64_t now = sa_mono_ns(), unacked = 0;
 
     for (struct account *a = r->accounts; a; a = a->next) {
-        size_t n = sa_relay_due(&a->relay, now, false);
-
-        if (n > 0)
-            sa_intake_send(a->link, SA_DATA_REPLY, a->relay.held, n);
+        send_held(a, now);
         unacked += sa_relay_unacked(&a->relay);
     }
     if (r->slot)

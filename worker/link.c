@@ -163,17 +163,29 @@ static void on_broken(void *arg)
     lost(arg);
 }
 
-void sa_link_send(struct sa_link *k, uint32_t events, uint64_t oldest_ns, const void *p, size_t n)
+static void send_or_redial(struct sa_link *k, const struct sa_data_header *h, const void *p,
+                           size_t n)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    const struct sa_data_header h = {SA_DATA_ACCOUNT, events, oldest_ns};
-    if (!k->sp || sa_timer_armed(&k->redial) || send_message(k, &h, p, n, &err) == 0)
+    if (!k->sp || sa_timer_armed(&k->redial) || send_message(k, h, p, n, &err) == 0)
         return;
     /* A message lost in the middle of a session: a new connection begins a new one. Not at once:
      * the caller is in the midst of that session. */
     sa_log(SA_ERROR, "a message to the uplink: %s", sa_err_msg(err));
     if (sa_timer_set(k->loop, &k->redial, 0, on_broken, k) != 0)
         sa_log(SA_ERROR, "no memory to connect to the uplink");
+}
+
+void sa_link_send(struct sa_link *k, uint32_t events, uint64_t oldest_ns, const void *p, size_t n)
+{
+    const struct sa_data_header h = {SA_DATA_ACCOUNT, events, oldest_ns};
+    send_or_redial(k, &h, p, n);
+}
+
+void sa_link_last(struct sa_link *k)
+{
+    const struct sa_data_header h = {.kind = SA_DATA_LAST};
+    send_or_redial(k, &h, "", 0);
 }
 
 size_t sa_link_queued(const struct sa_link *k)

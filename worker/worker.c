@@ -19,10 +19,8 @@
 
 #define MAX_FILES    256u
 #define STOP_POLL_NS (20 * SA_NS_PER_MS)
-#define STOP_ACK_NS  (2 * SA_NS_PER_S)    /* longest wait for acknowledgements */
-#define STOP_LAST_NS (100 * SA_NS_PER_MS) /* for nng to put the last bytes into its socket */
-
-#define DRAIN_MS 200u /* for log records */
+#define STOP_ACK_NS  (2 * SA_NS_PER_S) /* longest wait for acknowledgements */
+#define DRAIN_MS     200u              /* for log records */
 
 /* The process: the worker's state and what connects it to the world. */
 struct process {
@@ -81,12 +79,6 @@ static void link_drained(void *arg)
     pr->w.pump = true;
 }
 
-static void last_sent(void *arg)
-{
-    struct process *pr = arg;
-    sa_loop_stop(pr->w.loop);
-}
-
 static void stop_poll(void *arg)
 {
     struct process *pr = arg;
@@ -94,7 +86,7 @@ static void stop_poll(void *arg)
     bool quiet = sa_link_queued(pr->link) == 0 && w->unacked.n == 0;
     bool late = sa_mono_ns() - pr->stop_ns >= STOP_ACK_NS;
     if (quiet || late || w->session != SA_SESSION_CACHING)
-        sa_timer_set(w->loop, &pr->stop, STOP_LAST_NS, last_sent, pr);
+        sa_loop_stop(w->loop); /* what the socket has taken outlives the process */
     else
         sa_timer_set(w->loop, &pr->stop, STOP_POLL_NS, stop_poll, pr);
 }
@@ -116,6 +108,7 @@ static int on_control(void *arg, uint8_t type, struct sa_rd *body)
             return 0;
         pr->stop_ns = sa_mono_ns();
         sa_worker_stop(&pr->w);
+        sa_link_last(pr->link);
         stop_poll(pr);
         return 0;
     case SA_CTL_LOG_LEVEL:

@@ -274,6 +274,28 @@ START_TEST(holds_acknowledgements)
 }
 END_TEST
 
+START_TEST(holds_nothing_for_a_worker_that_stops)
+{
+    struct sa_relay r = {0};
+    struct sa_buf b;
+
+    sa_buf_init(&b, 0);
+    welcome(&r, &b, 5, 1000);
+    sa_relay_prompt(&r);
+    ck_assert_uint_eq(sa_relay_due(&r, 5, false), 0); /* none was held */
+    welcome(&r, &b, 6, 1000);
+    sa_reply_ack(6, 3, 1001, &b);
+    ck_assert(!reply_goes_on(&r, &b, 1));
+    ck_assert_uint_eq(sa_relay_due(&r, 5, false), 0);
+    sa_relay_prompt(&r);
+    ck_assert_uint_gt(sa_relay_due(&r, 5, false), 0);
+    sa_reply_ack(6, 4, 1002, &b);
+    ck_assert(reply_goes_on(&r, &b, 6));
+    ck_assert_uint_eq(sa_relay_due(&r, 10 * SA_RELAY_HOLD, true), 0);
+    sa_buf_free(&b);
+}
+END_TEST
+
 START_TEST(passes_on_what_it_does_not_understand)
 {
     static const uint8_t garbage[] = {0x1a, 0x7f}, nothing[1] = {0};
@@ -378,6 +400,7 @@ int main(void)
     tcase_add_test(t, encodes_the_agents_own_messages);
     tcase_add_test(t, refuses_malformed_fields);
     tcase_add_test(t, holds_acknowledgements);
+    tcase_add_test(t, holds_nothing_for_a_worker_that_stops);
     tcase_add_test(t, passes_on_what_it_does_not_understand);
     tcase_add_test(t, reads_addresses);
     tcase_add_test(t, finds_the_proxy);

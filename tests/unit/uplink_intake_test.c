@@ -182,7 +182,7 @@ START_TEST(takes_messages_after_the_key)
 
     say(w, SA_DATA_HELLO, 0, key, sizeof key);
     say(w, SA_DATA_ACCOUNT, 2, "payload", 7);
-    say(w, SA_DATA_ACCOUNT, 1, NULL, 0);
+    say(w, SA_DATA_LAST, 1, NULL, 0);
     wait_for(&seen.messages, 3);
     ck_assert_uint_eq(seen.bound, 1);
     ck_assert_uint_eq(seen.bytes, 7);

@@ -137,6 +137,9 @@ START_TEST(messages_pass_both_ways)
     ck_assert_uint_eq(h.events, 3);
     ck_assert_uint_eq(h.oldest_ns, 77);
     ck_assert_mem_eq(text, "deltas", 6);
+    sa_link_last(link_);
+    ck_assert_uint_eq(hear(s, &h, text, sizeof text), 0);
+    ck_assert_int_eq(h.kind, SA_DATA_LAST);
     say(s, SA_DATA_REPLY, "an answer");
     turn_until(&seen.messages, 1);
     ck_assert_int_eq(seen.kind, SA_DATA_REPLY);
