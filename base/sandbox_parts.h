@@ -3,18 +3,8 @@
 #ifndef SA_BASE_SANDBOX_PARTS_H
 #define SA_BASE_SANDBOX_PARTS_H
 
+#include "base/asan.h"
 #include "base/sandbox.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SA_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SA_ASAN 1
-#endif
-#endif
-#ifndef SA_ASAN
-#define SA_ASAN 0
-#endif
 
 /* Adds a reason to rep->lacks. */
 void sa_sandbox_lack(struct sa_sandbox_report *rep, const char *fmt, ...)

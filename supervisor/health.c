@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/asan.h"
 #include "base/log.h"
 #include "supervisor/notify.h"
 #include "supervisor/root.h"
@@ -20,6 +21,9 @@
 /* After the machine or the whole group was stopped, everyone gets this long to show life again. */
 #define FROZEN_NS       (3 * SA_NS_PER_S)
 #define AFTER_FROZEN_NS (5 * SA_NS_PER_S)
+
+/* AddressSanitizer's shadow, red zones and quarantine do not count. */
+#define ASAN_BYTES (SA_ASAN ? (uint64_t)512 << 20 : 0)
 
 /* Fields of /proc/PID/stat by their numbers in proc(5). */
 enum { UTIME = 14, STIME = 15, THREADS = 20, VSIZE = 23, RSS = 24, N_FIELDS = 25 };
@@ -71,7 +75,7 @@ static void sample(struct sa_proc *p)
 {
     if (!sa_proc_alive(p) || p->reaped || sa_usage_of(p->pid, &p->usage) < 0)
         return;
-    if (p->memory_limit > 0 && p->usage.rss > p->memory_limit)
+    if (p->memory_limit > 0 && p->usage.rss > p->memory_limit + ASAN_BYTES)
         sa_proc_kill(p, SA_END_MEMORY,
                      "memory limit of %" PRIu64 " MB reached (%" PRIu64 " MB), killed",
                      p->memory_limit >> 20, p->usage.rss >> 20);

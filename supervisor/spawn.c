@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/asan.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "supervisor/proc.h"
@@ -36,9 +37,8 @@ static void redirect_output(const struct sa_proc *p)
 {
     if (p->role != SA_ROLE_UPLINK)
         dup2(p->sup->null_fd, STDOUT_FILENO);
-#if !defined(__SANITIZE_ADDRESS__)
-    dup2(p->sup->null_fd, STDERR_FILENO);
-#endif
+    if (!SA_ASAN)
+        dup2(p->sup->null_fd, STDERR_FILENO);
 }
 
 /* When memory is short the kernel takes a child before the supervisor. Only ever raised, so it

@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034 # for scripts/test
 SUITES='
 unit|core|300|unit tests (Check)
-sanitized|core|420|unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitized|core|600|unit tests, and some of the scenarios, under AddressSanitizer and UndefinedBehaviorSanitizer
 valgrind|core|420|unit tests under valgrind
 fuzz|core|180|every parser of foreign bytes, fuzzed for a short time
 shell|core|60|shellcheck over every script
@@ -30,8 +30,13 @@ skip() {
 
 suite_unit() { ctest --test-dir "$BUILD" -L unit -LE peer -j"$JOBS" --output-on-failure --no-tests=error; }
 
+# Of the scenarios those that take the state protocol through starts, ends and changes of every process; any other
+# runs as well with SCALE_AGENT_BUILD=build-sanitized. What a sanitizer reports fails the scenario (harness/procs.py).
 suite_sanitized() {
-    UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$ROOT/build-sanitized" -L unit -LE peer -j"$JOBS" --output-on-failure --no-tests=error
+    export UBSAN_OPTIONS=print_stacktrace=1
+    ctest --test-dir "$ROOT/build-sanitized" -L unit -LE peer -j"$JOBS" --output-on-failure --no-tests=error &&
+        SCALE_AGENT_BUILD=$ROOT/build-sanitized ASAN_OPTIONS=quarantine_size_mb=16 PYTHONPATH=$PYTHONPATH:$ROOT/tests/scenario \
+            "$PYTHON" -m unittest test_exec_plugin test_reconnect test_standby test_uplink_tls
 }
 
 # Tests that measure time, fork many processes or install seccomp filters can't run under valgrind.

@@ -11,8 +11,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from rig.harness.procs import check_sanitizers  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("SCALE_AGENT_BUILD", "build"))
 
@@ -154,7 +158,10 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        try:
+            check_sanitizers(self.log_path)
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

@@ -17,7 +17,7 @@ from rig.harness.sim import Sim  # noqa: E402
 from test_bad_worker import test_build  # noqa: E402
 
 LONG = 60
-TOGETHER = 4
+TOGETHER = 8
 
 
 def points():

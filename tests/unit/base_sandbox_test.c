@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/asan.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/process.h"
@@ -365,13 +366,8 @@ static void root_kept(void)
 
 static void little_memory(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    _exit(0);
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    _exit(0);
-#endif
-#endif
+    if (SA_ASAN)
+        _exit(0);
     struct sa_err *err = NULL;
     struct sa_sandbox s = sandbox_of(SA_SANDBOX_WORKER, is_root());
     struct sa_sandbox_report rep;

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/asan.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -181,7 +182,7 @@ static void misbehave(struct child *c)
     if (does(c, "trap"))
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
     if (does(c, "rss")) {
-        size_t n = (size_t)300 << 20;
+        size_t n = (size_t)(SA_ASAN ? 800 : 300) << 20;
         char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
         if (p != MAP_FAILED)

@@ -124,6 +124,14 @@ def anonymous_kb(pids):
     return sum(_rollup(p, "Anonymous") for p in pids)
 
 
+def check_sanitizers(log):
+    """Fails if a program of a build with sanitizers reported something to its log."""
+    lines = pathlib.Path(log).read_text(errors="replace").splitlines() if pathlib.Path(log).exists() else []
+    for i, line in enumerate(lines):
+        if ": runtime error: " in line or "Sanitizer: " in line:
+            raise AssertionError("\n".join(lines[i:i + 40]))
+
+
 class Process:
     """A program in the background, its output in a file."""
 
@@ -159,6 +167,7 @@ class Process:
         code = self.popen.wait()
         self._file.close()
         done(self.kill)
+        check_sanitizers(self.log)
         return code
 
     def kill(self):
