@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.scaleagent.clouddriver.store;
+
+import io.scaleagent.clouddriver.protocol.StoreUnavailableException;
+import java.sql.SQLException;
+import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
+import org.jooq.DSLContext;
+import org.jooq.exception.DataAccessException;
+import org.jooq.impl.DSL;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Clouddriver's database, as transactions that are run again when the database asks for it. Shared
+ * by threads.
+ */
+public final class Database {
+  private static final Logger log = LoggerFactory.getLogger(Database.class);
+  private static final int ATTEMPTS = 6;
+  private static final int FIRST_PAUSE_MS = 10;
+
+  private final DSLContext dsl;
+  private final Sql sql;
+  private final boolean readCommitted;
+
+  /**
+   * @param dsl of Clouddriver's default pool
+   */
+  public Database(DSLContext dsl) {
+    this.dsl = Objects.requireNonNull(dsl);
+    this.sql = Sql.of(dsl);
+    this.readCommitted = sql == Sql.MYSQL && rowsInBinaryLog(dsl);
+  }
+
+  public Sql sql() {
+    return sql;
+  }
+
+  /** For statements that stand alone. */
+  public DSLContext dsl() {
+    return dsl;
+  }
+
+  /**
+   * Runs work in a transaction, again from its start if that may help.
+   *
+   * @param what is being done, for people
+   * @throws StoreUnavailableException if the database can't or will not
+   */
+  public <T> T transact(String what, Function<DSLContext, T> work) {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return dsl.transactionResult(
+            c -> {
+              DSLContext tx = DSL.using(c);
+              if (readCommitted) {
+                tx.execute("set transaction isolation level read committed");
+              }
+              return work.apply(tx);
+            });
+      } catch (RuntimeException e) {
+        pauseOrGiveUp(what, e, attempt);
+      }
+    }
+  }
+
+  /** The same for one statement or several without a transaction. */
+  public <T> T run(String what, Function<DSLContext, T> work) {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return work.apply(dsl);
+      } catch (RuntimeException e) {
+        pauseOrGiveUp(what, e, attempt);
+      }
+    }
+  }
+
+  /** Milliseconds since 1970 by the database's clock. */
+  public long now() {
+    return run("reading the clock", d -> d.fetchOne("select " + sql.clock()).get(0, Long.class));
+  }
+
+  private static void pauseOrGiveUp(String what, RuntimeException e, int attempt) {
+    SQLException cause = sqlCause(e);
+    if (cause == null && !(e instanceof DataAccessException)) {
+      throw e;
+    }
+    if (cause == null || !Sql.passing(cause) || attempt == ATTEMPTS) {
+      throw new StoreUnavailableException(
+          what + ": " + (cause == null ? e : cause).getMessage(), e);
+    }
+    log.debug("{}: attempt {} failed, trying again: {}", what, attempt, cause.getMessage());
+    int pause = FIRST_PAUSE_MS << attempt;
+    try {
+      Thread.sleep(ThreadLocalRandom.current().nextInt(pause / 2, pause));
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      throw new StoreUnavailableException(what + ": interrupted", e);
+    }
+  }
+
+  /** The first error of the driver among the causes; null if there is none. */
+  private static SQLException sqlCause(Throwable e) {
+    for (Throwable t = e; t != null; t = t.getCause()) {
+      if (t instanceof SQLException) {
+        return (SQLException) t;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * READ COMMITTED spares the gap locks by which neighbours in an index run into deadlocks; MySQL
+   * refuses it where the binary log is one of statements.
+   */
+  private static boolean rowsInBinaryLog(DSLContext dsl) {
+    return dsl.fetchOne("select @@log_bin = 0 or @@binlog_format <> 'STATEMENT'")
+        .get(0, Boolean.class);
+  }
+}
