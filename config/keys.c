@@ -208,7 +208,8 @@ const struct sa_key sa_keys[] = {
 {.path = ACC "maxResumableResourceAgeMs", MS(7.0 * DAY_MS), A(max_resumable_resource_age_ms),
  .preset = "300000",
  .help = "How old the last known version of a resource may be for a watch to go on from it; past "
-         "it the resource is listed."},
+         "it the resource is listed. A running worker goes on from what is a minute old in any "
+         "case."},
 {.path = ACC "metrics", IGNORED, .help = "Pod metrics are not sent by this version."},
 {.path = ACC "oAuthScopes", IGNORED,
  .help = "It belongs to the gcp auth provider, which Kubernetes removed in 1.26; use "

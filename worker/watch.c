@@ -22,6 +22,9 @@
 #define LARGE_AUDIT_NS (300 * SA_NS_PER_S)
 #define SETTLED_NS     (5 * SA_NS_PER_S) /* a watch that lived so long was a good one */
 #define VERSION_TRIES  3u
+/* A version that was current so short a time ago serves whatever maxResumableResourceAgeMs is: else
+ * a list whose watch opens a moment later would be followed by the next list. */
+#define FRESH_NS (60 * SA_NS_PER_S)
 
 static uint64_t silence_limit(const struct sa_scope *s)
 {
@@ -279,6 +282,8 @@ void sa_watch_open(struct sa_scope *s)
         return;
     }
     uint64_t oldest = (uint64_t)w->account.max_resumable_resource_age_ms * SA_NS_PER_MS;
+    if (oldest < FRESH_NS)
+        oldest = FRESH_NS;
     if (!initial && (!s->version[0] || now - s->fresh_ns > oldest)) {
         sa_scope_relist(s);
         return;

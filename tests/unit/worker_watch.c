@@ -215,6 +215,26 @@ START_TEST(a_watch_broken_for_too_long_lists_anew)
 }
 END_TEST
 
+START_TEST(a_list_is_watched_from_however_little_may_be_resumed)
+{
+    struct fake *f = fake_new();
+    f->w.no_watch_list = true;
+    f->w.account.max_resumable_resource_age_ms = 0;
+    fake_start(f);
+    fake_welcome(f, NULL, 1 << 20);
+    char *body = fake_pods(100, NULL, "a:5:1");
+    fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+    free(body);
+    ck_assert_ptr_null(fake_request(f, "pods?limit"));
+    ck_assert_ptr_nonnull(strstr(fake_path(fake_request(f, "watch=1")), "&resourceVersion=100"));
+    fake_break(f, fake_request(f, "watch=1"));
+    fake_scope(f)->fresh_ns = sa_mono_ns() - 61 * SA_NS_PER_S;
+    fake_skip_waits(f);
+    ck_assert_ptr_nonnull(fake_request(f, "pods?limit"));
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(a_young_checkpoint_is_resumed_without_a_list)
 {
     struct fake *f = begun(&resumable);
@@ -348,6 +368,7 @@ TCase *worker_watch_cases(void)
     tcase_add_test(t, silence_lists_anew);
     tcase_add_test(t, a_watch_that_goes_back_lists_anew);
     tcase_add_test(t, a_watch_broken_for_too_long_lists_anew);
+    tcase_add_test(t, a_list_is_watched_from_however_little_may_be_resumed);
     tcase_add_test(t, a_young_checkpoint_is_resumed_without_a_list);
     tcase_add_test(t, an_old_checkpoint_is_not_resumed);
     tcase_add_loop_test(t, a_server_without_watch_list_is_listed_by_pages, 0, 3);
