@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import impostor  # noqa: E402
 from fleet import LONG, paths, procs, wait_for, write_account  # noqa: E402
+from harness import sanitized  # noqa: E402
 from rig.harness.agent import Agent  # noqa: E402
 from secretive import Server, encoded  # noqa: E402
 
@@ -233,6 +234,8 @@ printf '"status":{"token":"%s"}}' "$SA_TEST_GIVEN"
                         pass
 
     def check_memory(self, agent, own=(), must=()):
+        if sanitized("scale-agentd"):
+            return  # AddressSanitizer keeps copies of its own, of the environment and of what was freed
         looked, found, own = 0, set(), {**self.OWN, **dict(own)}
         for pid in agent.pids():
             title = "supervisor" if pid == agent.pid else " ".join(procs.title(pid).replace("scale-agent: ", "").split())

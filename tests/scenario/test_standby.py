@@ -30,8 +30,8 @@ class Case(unittest.TestCase):
         self.addCleanup(self.peer.stop)
         self.names = self.sim.names()
 
-    def agent(self, name, accounts=None):
-        agent = Agent(self.dir / name, accounts or self.sim.accounts, "grpc", self.peer.address, {"agentId": name})
+    def agent(self, name, accounts=None, agent_id=None):
+        agent = Agent(self.dir / name, accounts or self.sim.accounts, "grpc", self.peer.address, {"agentId": agent_id or name})
         self.addCleanup(agent.close)
         return agent
 
@@ -135,6 +135,21 @@ class Standby(Case):
 
 
 class Name(Case):
+    def test_two_agents_by_one_name_take_turns_and_say_why(self):
+        a, b = self.agent("one", agent_id="same"), self.agent("two", agent_id="same")
+        a.start()
+        a.wait_streaming(self.names, LONG)
+        b.start()
+        wait_for("the control socket", b.states, LONG)
+        for agent in a, b:
+            wait_for("it says so", lambda agent=agent: "another agent with this agentId took over"
+                     in agent.status()["agent"]["uplink"]["last_error"], LONG)
+        self.sim.post("/change", count=20)
+        b.stop()
+        a.wait_streaming(self.names, LONG)
+        self.wait_equal({name: i for i, name in enumerate(self.names)})
+        self.assertEqual(self.peer.violations(), [])
+
     def test_another_cluster_by_the_same_name_is_refused_until_it_is_alone(self):
         name, configs = self.names[0], self.sim.kubeconfigs()
         text = (self.sim.accounts / f"{name}.yml").read_text()
