@@ -42,7 +42,8 @@ def main():
         names = sim.names()
         peer = Peer(scratch.path / "peer").start()
         agent = Agent(scratch.path / "agent", sim.accounts, "grpc", peer.address).start()
-        print(f"first sync of {clusters} clusters: {in_step(agent, names):.1f} s", flush=True)
+        # It is the peer, a slow one, that this takes time of.
+        print(f"first sync of {clusters} clusters: {in_step(agent, names, 180 + 3 * clusters):.1f} s", flush=True)
         failed = missing(sim, peer, 60)
         first = peer.stats()["objects"]
         if first < clusters * 1000:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The supervisor's small parts: JSON, /proc, keys over fork, who the children become. */
 #include <check.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,14 @@ START_TEST(a_missing_control_group_is_an_error)
 }
 END_TEST
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 START_TEST(a_second_daemon_is_kept_out)
 {
     char dir[] = "/tmp/sa-identity-XXXXXX", run[64], state[64];
@@ -150,6 +159,7 @@ START_TEST(a_second_daemon_is_kept_out)
     sa_err_free(&err);
     sa_closep(&first);
     sa_closep(&second);
+    nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 END_TEST
 

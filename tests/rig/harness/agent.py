@@ -166,7 +166,9 @@ class Agent:
         try:
             wait_for("accounts streaming", check, seconds, 0.1)
         except TimeoutError as e:
-            raise TimeoutError(f"{e}; {self.states()}; {self.process.tail(10)}") from None
+            states = self.states()
+            others = {n: states.get(n) for n in names if states.get(n) != "streaming"}
+            raise TimeoutError(f"{e}; {len(names)} accounts, of which {others}; {self.process.tail(10)}") from None
 
     def reload(self):
         self.process.popen.send_signal(signal.SIGHUP)
