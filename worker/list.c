@@ -59,6 +59,18 @@ void sa_list_cancel(struct sa_list *l)
     l->active = l->waiting = false;
 }
 
+void sa_list_restored(struct sa_worker *w, const struct sa_scope *s)
+{
+    for (size_t i = 0; i < w->n_scopes; i++) {
+        struct sa_scope *o = w->scopes[i];
+        sa_table_reset_versions(w->table, o->id);
+        o->high = 0;
+        o->compare_needed = true;
+        if (o != s && (o->follow == SA_FOLLOW_WATCH || o->follow == SA_FOLLOW_PAUSE))
+            sa_scope_relist(o);
+    }
+}
+
 bool sa_list_too_old(struct sa_scope *s, uint64_t version_n)
 {
     if (version_n >= s->high) {
@@ -75,14 +87,7 @@ bool sa_list_too_old(struct sa_scope *s, uint64_t version_n)
            title, (unsigned long long)version_n, (unsigned long long)s->high);
     s->regress = 0;
     /* This list was held against the old versions: the next one counts. */
-    for (size_t i = 0; i < s->w->n_scopes; i++) {
-        struct sa_scope *o = s->w->scopes[i];
-        sa_table_reset_versions(s->w->table, o->id);
-        o->high = 0;
-        o->compare_needed = true;
-        if (o != s && (o->follow == SA_FOLLOW_WATCH || o->follow == SA_FOLLOW_PAUSE))
-            sa_scope_relist(o);
-    }
+    sa_list_restored(s->w, s);
     return true;
 }
 

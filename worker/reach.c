@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/reach.h"
 
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/log.h"
+#include "worker/scope.h"
 #include "worker/session.h"
 #include "worker/step.h"
 
@@ -62,6 +67,34 @@ static void try_again(struct sa_worker *w)
     w->pump = true;
 }
 
+/* Of the scopes that share the API server's etcd the one with the newest version: what is older
+ * than that is of another history. Events may have an etcd of their own, aggregated APIs have any.
+ */
+static const struct sa_scope *newest(const struct sa_worker *w)
+{
+    const struct sa_scope *best = NULL;
+    for (size_t i = 0; i < w->n_scopes; i++) {
+        const struct sa_scope *s = w->scopes[i];
+        if (s->high && !s->kept && !s->forbidden_ns && sa_group_native(s->res.group) &&
+            strcmp(s->res.plural, "events") != 0 && (!best || s->high > best->high))
+            best = s;
+    }
+    return best;
+}
+
+/* 0: none */
+static uint64_t version_of(const struct sa_response *r)
+{
+    if (r->status != 200 || r->error || !r->body || !r->body->len)
+        return 0;
+    cJSON *doc = cJSON_ParseWithLength(r->body->data, r->body->len);
+    const cJSON *meta = cJSON_GetObjectItemCaseSensitive(doc, "metadata");
+    const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "resourceVersion"));
+    uint64_t n = v ? strtoull(v, NULL, 10) : 0;
+    cJSON_Delete(doc);
+    return n;
+}
+
 static void on_done(void *arg, const struct sa_response *resp)
 {
     struct sa_worker *w = arg;
@@ -78,6 +111,14 @@ static void on_done(void *arg, const struct sa_response *resp)
     }
     r->away = false;
     sa_backoff_reset(&r->backoff);
+    uint64_t version = version_of(resp);
+    if (version && version < r->high) {
+        sa_log(SA_WARN,
+               "the API server is at version %llu now and was at %llu: the cluster's etcd has been "
+               "restored; everything is read again",
+               (unsigned long long)version, (unsigned long long)r->high);
+        sa_list_restored(w, NULL);
+    }
     /* If it was never away, the scope's own request is what fails, and its own waits are right. */
     if (away && !resp->error)
         try_again(w);
@@ -93,21 +134,30 @@ void sa_reach_step(struct sa_worker *w)
 {
     struct sa_reach *r = &w->reach;
     struct sa_err *err = NULL;
-    const struct sa_request_options opt = {
-        .path = "/version",
-        .timeout_ns = sa_reach_limit(w, ASK_TIMEOUT_NS),
-        .urgent = true,
-        .on_done = on_done,
-        .arg = w,
-    };
     if (!r->next_ns || r->req || w->stopping)
         return;
     if (sa_mono_ns() < r->next_ns) {
         sa_worker_wake_at(w, r->next_ns);
         return;
     }
+    const struct sa_scope *s = newest(w);
+    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    sa_buf_init(&path, 8192);
+    if (!s || sa_scope_path(s, NULL, NULL, &path) || sa_buf_adds(&path, "?limit=1")) {
+        sa_buf_reset(&path);
+        sa_buf_adds(&path, "/version");
+    }
+    const struct sa_request_options opt = {
+        .path = path.data,
+        .accept = s ? SA_ACCEPT_METADATA_LIST : NULL,
+        .timeout_ns = sa_reach_limit(w, ASK_TIMEOUT_NS),
+        .urgent = true,
+        .on_done = on_done,
+        .arg = w,
+    };
     r->next_ns = 0;
-    r->req = w->api.start(w->api.arg, &opt, &err);
+    r->high = s ? s->high : 0;
+    r->req = path.failed ? NULL : w->api.start(w->api.arg, &opt, &err);
     if (!r->req)
         ask_later(w);
     sa_err_free(&err);

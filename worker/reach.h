@@ -3,6 +3,10 @@
  * How long the API server is waited for. One that can't be reached is asked by a single request,
  * again and again; when it answers, every scope that waits for it is tried at once. So an outage
  * ends soon for all of them, and while it lasts costs little, however many they are.
+ *
+ * The question is a list of one object. Its version, which is the present one, tells of an etcd
+ * that was restored meanwhile: a watch resumed at a version that the new history does not have yet
+ * would be silent, and once the new history gets there miss all that came before.
  */
 #ifndef SA_WORKER_REACH_H
 #define SA_WORKER_REACH_H

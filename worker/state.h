@@ -75,6 +75,7 @@ struct sa_reach {
     struct sa_backoff backoff;
     uint64_t next_ns; /* when it is to be asked; 0: there is no doubt, or it is being asked */
     bool away;        /* it was asked, and did not answer */
+    uint64_t high;    /* what was asked for is not older than this version */
 };
 
 /* How a scope follows the API server. */

@@ -19,6 +19,10 @@ void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version
  */
 bool sa_list_too_old(struct sa_scope *s, uint64_t version_n);
 
+/* An etcd was restored: versions that are known mean nothing any more, all is read again, but for
+ * scope s (NULL: none), whose list is under way. */
+void sa_list_restored(struct sa_worker *w, const struct sa_scope *s);
+
 void sa_resource_clear(struct sa_resource *r);
 
 #define SA_ACCEPT_METADATA      "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"

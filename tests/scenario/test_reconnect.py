@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An API server that goes away and comes back: kubernetes.reconnectTimeoutMs."""
+"""An API server that goes away and comes back, as it was (kubernetes.reconnectTimeoutMs) or as it once was."""
 import time
 import unittest
 
@@ -44,6 +44,20 @@ class Reconnect(unittest.TestCase):
         self.sim.post("/up")
         # 0.3 s until it is asked, a second over which the scopes are spread.
         wait_for("every scope", lambda: self.versions() == self.state(), 3.5)
+
+    def test_a_restored_history_that_overtakes_the_old_one(self):
+        """A watch that is resumed where the old history ended would miss what the new one did up to there."""
+        wait_for("the first lists", lambda: self.versions() == self.state(), 15)
+        for _ in range(60):
+            self.sim.post("/change", count=1)
+        wait_for("the old history", lambda: self.versions() == self.state(), 5)
+        self.sim.post("/down")
+        self.sim.post("/rewind", by=50)
+        self.sim.post("/up")
+        time.sleep(2)  # the first question comes after a second
+        for _ in range(80):
+            self.sim.post("/change", count=1)
+        wait_for("the new history", lambda: self.versions() == self.state(), 10)
 
 
 if __name__ == "__main__":

@@ -73,17 +73,17 @@ START_TEST(a_server_that_is_away_is_asked_by_one_request)
         f->w.reach.next_ns = 1;
         fake_turn(f);
         ck_assert_uint_eq(fake_pending(f, ""), 1);
-        ck_assert_uint_eq(fake_timeout(fake_request(f, "/version")), 3 * SA_NS_PER_S);
+        ck_assert_uint_eq(fake_timeout(fake_request(f, "pods?limit=1")), 3 * SA_NS_PER_S);
         if (i % 3 == 0)
-            fake_break(f, fake_request(f, "/version"));
+            fake_break(f, fake_request(f, "pods?limit=1"));
         else if (i % 3 == 1)
-            fake_break_with(f, fake_request(f, "/version"), 0, SA_ETLS, NULL);
+            fake_break_with(f, fake_request(f, "pods?limit=1"), 0, SA_ETLS, NULL);
         else
-            fake_answer(f, fake_request(f, "/version"), 503, "");
+            fake_answer(f, fake_request(f, "pods?limit=1"), 503, "");
     }
     f->w.reach.next_ns = 1;
     fake_turn(f);
-    fake_answer(f, fake_request(f, "/version"), 403, "");
+    fake_answer(f, fake_request(f, "pods?limit=1"), 403, "");
     ck_assert_uint_le(watch->not_before_ns, sa_mono_ns() + SA_NS_PER_S);
     ck_assert_uint_eq(f->w.reach.next_ns, 0);
     ck_assert(!f->w.reach.away);
@@ -99,9 +99,59 @@ START_TEST(a_server_that_answers_others_is_not_hurried)
     uint64_t later = watch->not_before_ns = sa_mono_ns() + 3600 * SA_NS_PER_S;
     f->w.reach.next_ns = 1;
     fake_turn(f);
-    fake_answer(f, fake_request(f, "/version"), 200, "{}");
+    fake_answer(f, fake_request(f, "pods?limit=1"), 200,
+                "{}"); /* not what was asked for, but an answer */
     ck_assert_uint_eq(watch->not_before_ns, later);
     ck_assert_uint_eq(f->w.reach.next_ns, 0);
+    fake_free(f);
+}
+END_TEST
+
+/* The new history overtakes the old one before anything could be silent for two minutes. */
+START_TEST(a_restored_etcd_is_known_by_its_first_answer)
+{
+    struct fake *f = watching();
+    struct sa_scope *s = fake_scope(f);
+    f->w.no_watch_list = true;
+    fake_bookmark(f, 150, false);
+    fake_break(f, fake_request(f, "watch=1"));
+    fake_skip_waits(f);
+    ck_assert_ptr_nonnull(strstr(fake_path(fake_request(f, "watch=1")), "&resourceVersion=150"));
+    f->w.reach.next_ns = 1;
+    fake_turn(f);
+    struct sa_request *q = fake_request(f, "pods?limit=1");
+    ck_assert_ptr_nonnull(strstr(fake_accept(q), "PartialObjectMetadataList"));
+    char *body = fake_pods(149, "t", "a:5:1");
+    fake_answer(f, q, 200, body);
+    free(body);
+    ck_assert_ptr_null(fake_request(f, "watch=1"));
+    body = fake_pods(149, NULL, "a:4:0 b:6:1"); /* a is as it was before its last change */
+    fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+    free(body);
+    fake_expect_deltas(f, "+a=0");
+    fake_drop(fake_expect(f, SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SUMS));
+    ck_assert_ptr_nonnull(strstr(fake_path(fake_request(f, "watch=1")), "&resourceVersion=149"));
+    ck_assert_uint_eq(s->high, 149);
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(an_outage_without_a_restore_reads_nothing_again)
+{
+    struct fake *f = watching();
+    fake_bookmark(f, 150, false);
+    for (int version = 150; version <= 151; version++) {
+        fake_break(f, fake_request(f, "watch=1"));
+        fake_skip_waits(f);
+        f->w.reach.next_ns = 1;
+        fake_turn(f);
+        char *body = fake_pods(version, "t", "a:5:1");
+        fake_answer(f, fake_request(f, "pods?limit=1"), 200, body);
+        free(body);
+        ck_assert_ptr_nonnull(
+            strstr(fake_path(fake_request(f, "watch=1")), "&resourceVersion=150"));
+        ck_assert_ptr_null(fake_request(f, "limit"));
+    }
     fake_free(f);
 }
 END_TEST
@@ -361,6 +411,8 @@ TCase *worker_watch_cases(void)
     tcase_add_test(t, a_watch_goes_on_from_its_last_version);
     tcase_add_test(t, a_server_that_is_away_is_asked_by_one_request);
     tcase_add_test(t, a_server_that_answers_others_is_not_hurried);
+    tcase_add_test(t, a_restored_etcd_is_known_by_its_first_answer);
+    tcase_add_test(t, an_outage_without_a_restore_reads_nothing_again);
     tcase_add_test(t, a_watch_cut_inside_an_event_is_an_error);
     tcase_add_loop_test(t, gone_lists_anew_and_sends_the_differences, 0, 2);
     tcase_add_test(t, gone_by_status_lists_anew_too);
