@@ -107,6 +107,13 @@ static uint32_t uid_hash(const char *uid)
     return h;
 }
 
+static void note_stale(struct sa_scope *s, struct sa_hash128 key)
+{
+    struct sa_known known;
+    if (sa_table_get(s->w->table, key, &known) && (!s->stale || known.version < s->stale))
+        s->stale = known.version;
+}
+
 static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origin origin)
 {
     struct sa_worker *w = s->w;
@@ -136,6 +143,8 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
             send_or_mark(s, o, &w->scratch);
         break;
     case SA_PUT_STALE:
+        if (origin == SA_FROM_LIST)
+            note_stale(s, key);
         /* A list that names it in an older state does not prove that it is gone. */
         if (s->dirty && sa_dirty_has(s->dirty, o->namespace, o->name))
             sa_intake_dirty(s, o->namespace, o->name);

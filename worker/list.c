@@ -91,11 +91,29 @@ bool sa_list_too_old(struct sa_scope *s, uint64_t version_n)
     return true;
 }
 
+/* A list names the newest state up to its version. One that has an object as it was before a
+ * version that is known, and not newer than the list, is of another history: an etcd was restored,
+ * and has overtaken what was seen of it. Aggregated APIs may count as they like. */
+static void compare_histories(struct sa_scope *s, uint64_t version_n)
+{
+    struct sa_worker *w = s->w;
+    if (!s->stale || s->stale > version_n || !(s->defined || sa_group_native(s->res.group)))
+        return;
+    char title[400];
+    sa_scope_title(s, title, sizeof title);
+    sa_log(SA_WARN,
+           "%s of version %llu has an object as it was before version %llu: the cluster's etcd has "
+           "been restored; everything is read again",
+           title, (unsigned long long)version_n, (unsigned long long)s->stale);
+    w->restored = true;
+}
+
 void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version_n)
 {
     struct sa_worker *w = s->w;
     uint64_t now = sa_mono_ns();
     sa_table_list_end(w->table, s->id);
+    compare_histories(s, version_n);
     w->slot->lists++;
     w->bulk = true;
     if (s->complete && s->follow != SA_FOLLOW_WATCH && s->follow != SA_FOLLOW_PAUSE)

@@ -303,6 +303,7 @@ void sa_resolve_step(struct sa_scope *s)
 
 void sa_resolve_list_begins(struct sa_scope *s)
 {
+    s->stale = 0;
     if (s->dirty)
         sa_dirty_mark(s->dirty);
 }

@@ -152,6 +152,7 @@ struct sa_scope {
     uint64_t high;          /* highest version ever seen */
     uint64_t fresh_ns;      /* when version was last known to be new */
     unsigned regress;       /* lists in a row that were older than what is known */
+    uint64_t stale;         /* lowest known version of what the list had in an older one; 0 none */
     bool complete;          /* the table holds every object of the scope */
     bool resumed;           /* followed from a checkpoint, without a list */
     bool direct;            /* the other side has nothing: objects of the list are sent at once */
@@ -289,8 +290,9 @@ struct sa_worker {
     uint64_t read_ns;      /* when the bytes being handled were read */
     int64_t read_us;
 
-    bool pump; /* the state changed: look what it allows */
-    bool bulk; /* objects came in numbers since memory was last given back */
+    bool restored; /* an etcd: all is to be read again */
+    bool pump;     /* the state changed: look what it allows */
+    bool bulk;     /* objects came in numbers since memory was last given back */
     bool stopping;
     unsigned long long warned; /* for sa_log_every() */
     struct sa_timer tick, wake;

@@ -37,6 +37,9 @@ void sa_worker_turn(struct sa_worker *w)
 {
     for (unsigned round = 0; w->pump && round < ROUNDS; round++) {
         w->pump = false;
+        if (w->restored)
+            sa_list_restored(w, NULL);
+        w->restored = false;
         sa_open_step(w);
         sa_reach_step(w);
         sa_session_step(w);

@@ -59,6 +59,11 @@ START_TEST(a_watch_goes_on_from_its_last_version)
 }
 END_TEST
 
+static const char *const expired[] = {
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n",
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Gone\"}}\n",
+};
+
 START_TEST(a_server_that_is_away_is_asked_by_one_request)
 {
     struct fake *f = watching();
@@ -136,6 +141,61 @@ START_TEST(a_restored_etcd_is_known_by_its_first_answer)
 }
 END_TEST
 
+/* Nor did the first answer come in time: the audit, or a list after silence, has an object as it
+ * was before what was seen of it. */
+START_TEST(a_restored_etcd_is_known_by_an_older_object_in_a_newer_list)
+{
+    for (int streamed = 0; streamed < 2; streamed++) {
+        struct fake *f = watching();
+        struct sa_scope *s = fake_scope(f);
+        f->w.no_watch_list = !streamed;
+        fake_event(f, "MODIFIED", "a", 120, "2");
+        fake_expect_deltas(f, "+a=2");
+        if (streamed) {
+            fake_data(f, fake_request(f, "watch=1"), expired[0]);
+            fake_event(f, "ADDED", "a", 5, "1");
+            fake_event(f, "ADDED", "b", 6, "1");
+            fake_bookmark(f, 200, true);
+            ck_assert_ptr_nonnull(strstr(fake_path(fake_request(f, "watch=1")), "InitialEvents"));
+            fake_event(f, "ADDED", "a", 5, "1");
+            fake_expect_deltas(f, "+a=1");
+            fake_event(f, "ADDED", "b", 6, "1");
+            fake_bookmark(f, 201, true);
+        } else {
+            s->want_list = true; /* beside the watch */
+            fake_turn(f);
+            char *body = fake_pods(200, NULL, "a:5:1 b:6:1");
+            fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+            ck_assert_ptr_null(fake_request(f, "watch=1"));
+            fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+            free(body);
+            fake_expect_deltas(f, "+a=1");
+        }
+        fake_drop(fake_expect(f, SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SUMS));
+        ck_assert_int_eq(s->follow, SA_FOLLOW_WATCH);
+        fake_free(f);
+    }
+}
+END_TEST
+
+/* The watch is ahead of the list: that is no other history. */
+START_TEST(a_list_behind_its_watch_is_no_restore)
+{
+    struct fake *f = watching();
+    f->w.no_watch_list = true;
+    fake_scope(f)->want_list = true;
+    fake_turn(f);
+    fake_event(f, "MODIFIED", "a", 120, "2");
+    char *body = fake_pods(119, NULL, "a:5:1 b:6:1");
+    fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+    free(body);
+    ck_assert_ptr_nonnull(fake_request(f, "watch=1"));
+    ck_assert_ptr_null(fake_request(f, "limit"));
+    fake_expect_deltas(f, "+a=2");
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(an_outage_without_a_restore_reads_nothing_again)
 {
     struct fake *f = watching();
@@ -169,11 +229,6 @@ START_TEST(a_watch_cut_inside_an_event_is_an_error)
     fake_free(f);
 }
 END_TEST
-
-static const char *const expired[] = {
-    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n",
-    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Gone\"}}\n",
-};
 
 START_TEST(gone_lists_anew_and_sends_the_differences)
 {
@@ -412,6 +467,8 @@ TCase *worker_watch_cases(void)
     tcase_add_test(t, a_server_that_is_away_is_asked_by_one_request);
     tcase_add_test(t, a_server_that_answers_others_is_not_hurried);
     tcase_add_test(t, a_restored_etcd_is_known_by_its_first_answer);
+    tcase_add_test(t, a_restored_etcd_is_known_by_an_older_object_in_a_newer_list);
+    tcase_add_test(t, a_list_behind_its_watch_is_no_restore);
     tcase_add_test(t, an_outage_without_a_restore_reads_nothing_again);
     tcase_add_test(t, a_watch_cut_inside_an_event_is_an_error);
     tcase_add_loop_test(t, gone_lists_anew_and_sends_the_differences, 0, 2);
