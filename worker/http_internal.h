@@ -39,6 +39,7 @@ struct sa_request {
     bool cancelled;  /* while libcurl was on the stack: to be removed when it has returned */
     bool retried;    /* 401 once */
     bool issued;     /* written to a connection once */
+    bool opened;     /* a connection is being made for it */
     uint64_t number; /* in the order of starts */
     struct sa_request_options opt;
     char *method, *path, *body;       /* copies, in one piece of memory with the request */
@@ -84,6 +85,7 @@ struct sa_http {
     unsigned depth;    /* of our own callbacks and of libcurl on the stack */
     bool in_curl;      /* libcurl is on the stack: no handle may be added or removed */
     bool reap;         /* a running request was cancelled meanwhile */
+    bool connected;    /* a connection was made: those that wait in libcurl are to be looked at */
     bool freed;        /* sa_http_free() was called from a callback */
     bool reconnecting; /* old connections are to be closed before anything starts */
     bool waits;        /* for the credential */
@@ -112,7 +114,7 @@ void sa_http_leave(struct sa_http *h); /* end of a stretch with depth raised; ma
 int sa_http_multi_init(struct sa_http *h, struct sa_err **err);
 void sa_http_multi_free(struct sa_http *h);
 void sa_http_socket_action(struct sa_http *h, int fd, int mask); /* and handles what is done */
-int sa_http_on_open(void *arg, curl_socket_t fd, curlsocktype purpose);
+int sa_http_on_open(void *request, curl_socket_t fd, curlsocktype purpose);
 int sa_http_on_close(void *arg, curl_socket_t fd);
 
 /* http_request.c */

@@ -84,9 +84,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *un
 
 /* A connection is being made. What libcurl has no option for is set here: how long sent bytes may
  * stay without an acknowledgement, and how many keepalive probes. */
-int sa_http_on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
+int sa_http_on_open(void *request, curl_socket_t fd, curlsocktype purpose)
 {
-    struct sa_http *h = arg;
+    struct sa_request *r = request;
+    struct sa_http *h = r->http;
     unsigned timeout_ms = 30000;
     int count = 3;
     (void)purpose;
@@ -96,6 +97,7 @@ int sa_http_on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
     if (s == NULL)
         return CURL_SOCKOPT_ERROR;
     s->tcp = true;
+    r->opened = true;
     h->counters.connections++;
     return CURL_SOCKOPT_OK;
 }
@@ -122,6 +124,24 @@ static void reap(struct sa_http *h)
     }
 }
 
+/* While a connection is being made, other requests wait in libcurl for whether it takes them too.
+ * Since version 8 libcurl looks at them again only if it does (HTTP/2), or when some request ends:
+ * behind a watch over HTTP/1.1 they would wait as long as that lasts. It looks whenever a handle
+ * leaves. */
+static void wake_those_in_libcurl(struct sa_http *h)
+{
+    h->connected = false;
+    if (h->n_running < 2)
+        return;
+    CURL *c = h->n_pool > 0 ? h->pool[h->n_pool - 1] : curl_easy_init();
+    if (c == NULL)
+        return;
+    if (curl_multi_add_handle(h->multi, c) == CURLM_OK)
+        (void)curl_multi_remove_handle(h->multi, c);
+    if (h->n_pool == 0)
+        h->pool[h->n_pool++] = c;
+}
+
 void sa_http_socket_action(struct sa_http *h, int fd, int mask)
 {
     int running, left;
@@ -132,6 +152,8 @@ void sa_http_socket_action(struct sa_http *h, int fd, int mask)
     h->in_curl = false;
     if (h->reap && !h->freed)
         reap(h);
+    if (h->connected && !h->freed)
+        wake_those_in_libcurl(h);
     while (!h->freed && (m = curl_multi_info_read(h->multi, &left)) != NULL) {
         char *p = NULL;
         if (m->msg == CURLMSG_DONE &&

@@ -224,6 +224,9 @@ static int on_issue(void *arg, char *remote, char *local, int remote_port, int l
     bool again = r->issued;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
     r->issued = true;
+    if (r->opened)
+        r->http->connected = true;
+    r->opened = false;
     if (!again || strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
         return CURL_PREREQFUNC_OK;
     (void)refuse(r, SA_ENETWORK,
@@ -307,7 +310,7 @@ static void set_connection(struct sa_request *r)
     curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE);
     curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_EVERY);
     curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, sa_http_on_open);
-    curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, r->http);
+    curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, r);
     curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, sa_http_on_close);
     curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, r->http);
     /* An empty string keeps libcurl from looking at the environment: that was decided already. */
@@ -460,6 +463,16 @@ static const char *in_plain_words(CURLcode code, const char *text)
     return code == CURLE_HTTP2 ? "the server does not keep to HTTP/2: " : "";
 }
 
+/* libcurl's words for a header past its own bound, the second since its version 8.6. */
+static bool is_long_header(const struct sa_request *r, CURLcode code)
+{
+    bool large = code == CURLE_OUT_OF_MEMORY;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    large = large || code == CURLE_TOO_LARGE;
+#endif
+    return large && r->header_count > 0 && r->received.len == 0;
+}
+
 static void explain(struct sa_request *r, CURLcode code, struct sa_err **e)
 {
     const char *text = r->error_text[0] != '\0' ? r->error_text : curl_easy_strerror(code);
@@ -467,8 +480,7 @@ static void explain(struct sa_request *r, CURLcode code, struct sa_err **e)
     if (r->err != NULL) {
         *e = r->err;
         r->err = NULL;
-    } else if (code == CURLE_OUT_OF_MEMORY && r->header_count > 0 && r->received.len == 0) {
-        /* libcurl's word for a header past its own bound. */
+    } else if (is_long_header(r, code)) {
         sa_err_set(e, SA_ELIMIT, "one of the answer's headers is longer than 100 KB");
     } else if (sa_http_curl_code(code) == SA_ETLS && fault[0] != '\0') {
         sa_err_set(e, SA_ETLS, "%s (%s)", text, fault);

@@ -37,9 +37,9 @@ static int result(long r)
 
 /* Files */
 
-static int open_shadow(void)
+static int open_closed(void)
 {
-    return result(open("/etc/shadow", O_RDONLY));
+    return result(open(world.closed, O_RDONLY));
 }
 
 static int open_outside(void)
@@ -404,7 +404,8 @@ static int other_abi_32(void)
 
 #define ALLOWED        NULL, 0, 0
 #define KILLED(nr)     nr, 0, 0
-#define KILLED_BARE    "", 0, 0 /* by the kernel itself: the call has no name */
+#define KILLED_AT(nr)  nr "?", 0, 0 /* or without a name: newer C libraries block signals for it */
+#define KILLED_BARE    "", 0, 0     /* by the kernel itself: the call has no name */
 #define REFUSED(e)     NULL, e, 0
 #define LANDLOCK(v, e) NULL, e, v /* by this ABI or a later one */
 
@@ -420,7 +421,7 @@ static const struct attempt {
         SA_SANDBOX_##profile, #f, f, __VA_ARGS__                                                   \
     }
     TRY(WORKER, open_listed, ALLOWED),
-    TRY(WORKER, open_shadow, REFUSED(EACCES)),
+    TRY(WORKER, open_closed, REFUSED(EACCES)),
     TRY(WORKER, open_outside, LANDLOCK(1, EACCES)),
     TRY(WORKER, open_through_dots, LANDLOCK(1, EACCES)),
     TRY(WORKER, list_outside, LANDLOCK(1, EACCES)),
@@ -455,7 +456,7 @@ static const struct attempt {
     TRY(WORKER, execute, KILLED("execve")),
     TRY(WORKER, execute_at, KILLED("execveat")),
     TRY(WORKER, fork_plain, KILLED("clone")),
-    TRY(WORKER, fork_libc, KILLED("clone")),
+    TRY(WORKER, fork_libc, KILLED_AT("clone")),
     TRY(WORKER, clone_hidden, REFUSED(ENOSYS)),
     TRY(WORKER, thread_in_new_namespace, KILLED("clone")),
     TRY(WORKER, become_root, KILLED("setuid")),
@@ -508,7 +509,10 @@ static void check_killed(const struct attempt *a, int status, const struct trace
     if (t->syscall_nr != 0) {
         sa_syscall_name(t->syscall_nr - 1, name, sizeof(name));
     }
-    ck_assert_msg(strcmp(name, a->killed_for) == 0, "%s: killed for \"%s\"", context, name);
+    size_t n = strcspn(a->killed_for, "?");
+    bool bare = name[0] == '\0' && (n == 0 || a->killed_for[n] == '?');
+    ck_assert_msg(bare || (strlen(name) == n && strncmp(name, a->killed_for, n) == 0),
+                  "%s: killed for \"%s\"", context, name);
     ck_assert_int_eq(t->outcome, OUTCOME_NONE);
 }
 

@@ -99,6 +99,9 @@ void world_make(void)
     make_file(world.outside);
     make_folder(world.readable, sizeof(world.readable), "readable");
     make_folder(world.writable, sizeof(world.writable), "writable");
+    snprintf(world.closed, sizeof(world.closed), "%.60s/readable/closed", world.dir);
+    make_file(world.closed);
+    chmod(world.closed, 0);
     world.listeners[0] = tcp_listener(&world.open_port);
     world.listeners[1] = tcp_listener(&world.closed_port);
     world.listeners[2] = abstract_listener();

@@ -18,6 +18,7 @@
 struct world {
     char dir[64];
     char outside[96];                /* a readable file in no rule */
+    char closed[96];                 /* in the folder that may be read, its own mode refuses all */
     char readable[96];               /* a folder that may be read, with a file "file" in it */
     char writable[96];               /* a folder that may be written */
     char abstract[32];               /* name of an abstract socket that listens, without its NUL */

@@ -331,6 +331,33 @@ END_TEST
 
 /* Connections */
 
+/* What starts while the first connection is being made does not wait for the watch on it, whether
+ * the server takes many requests a connection or one. */
+START_TEST(test_behind_a_watch)
+{
+    static const char *const ports[] = {"tls", "h1"};
+    static struct answer a[10];
+    struct answer watch;
+    client_start("https", ports[_i], "", "");
+    for (int again = 0; again < 2; again++) {
+        uint64_t began = sa_mono_ns();
+        the.done = 0;
+        ask(&watch, &(struct sa_request_options){.path = "/stream", .on_data = on_bytes});
+        for (size_t i = 0; i < 10; i++)
+            ask(&a[i], &(struct sa_request_options){.path = "/version"});
+        turn_until_done(10);
+        for (size_t i = 0; i < 10; i++)
+            ck_assert_msg(a[i].status == 200, "%s", a[i].error);
+        ck_assert_uint_lt(sa_mono_ns() - began, 5 * SA_NS_PER_S);
+        while (watch.data_n == 0)
+            ck_assert_int_eq(sa_loop_turn(the.loop, 100, NULL), 0);
+        sa_http_reconnect(the.http);
+        turn_until_done(11);
+        expect_error(&watch, SA_ENETWORK, "/stream");
+    }
+}
+END_TEST
+
 START_TEST(test_reconnect)
 {
     static const char *const ports[] = {"tls", "h1"};
@@ -505,6 +532,7 @@ TCase *worker_http_faults(void)
     tcase_add_test(t, test_start_in_callbacks);
     tcase_add_test(t, test_refused_data);
     tcase_add_loop_test(t, test_free_in_callbacks, 0, 2);
+    tcase_add_loop_test(t, test_behind_a_watch, 0, 2);
     tcase_add_loop_test(t, test_reconnect, 0, 2);
     tcase_add_test(t, test_dead_peer);
     tcase_add_test(t, test_rate);
