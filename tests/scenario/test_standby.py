@@ -79,7 +79,7 @@ class Standby(Case):
         b.start()
         self.wait_states(b, "standby")
         self.sim.post("/rate", rate=40)
-        time.sleep(1)
+        time.sleep(0.5)
         return a, b
 
     def rest(self):
@@ -90,10 +90,10 @@ class Standby(Case):
         a, b = self.two()
         a.kill()
         self.wait_states(b, "streaming", 5)
-        time.sleep(1)
+        time.sleep(0.5)
         a.start()
         self.wait_states(a, "standby")
-        time.sleep(1)
+        time.sleep(0.5)
         self.assertEqual(set(b.states().values()), {"streaming"})
         self.rest()
         self.check_writers("first", "second")
@@ -120,7 +120,7 @@ class Standby(Case):
             os.kill(pid, signal.SIGSTOP)
         try:
             self.wait_states(b, "streaming", LEASE_S + 5)
-            time.sleep(1)
+            time.sleep(0.5)
         finally:
             for pid in everyone:
                 os.kill(pid, signal.SIGCONT)
