@@ -10,12 +10,12 @@
 
 #include <curl/curl.h>
 
+#include "base/pem.h"
 #include "worker/credential.h"
 #include "worker/credential_secret.h"
 #include "worker/exec_client.h"
 #include "worker/http_endpoint.h"
 #include "worker/kubeconfig.h"
-#include "base/pem.h"
 
 #define SA_CREDENTIAL_FILE_MAX (1024u * 1024u) /* bytes of one file */
 
