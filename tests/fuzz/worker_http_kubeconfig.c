@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pem.h"
 #include "worker/http_endpoint.h"
 #include "worker/http_internal.h"
 #include "worker/kubeconfig.h"
-#include "base/pem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
