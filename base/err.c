@@ -75,7 +75,8 @@ static void store(struct sa_err **err, enum sa_code code, int errnum, char *msg)
     *err = e;
 }
 
-int sa_err_set(struct sa_err **err, enum sa_code code, const char *fmt, ...)
+/* Names in brackets: for the analyser they are macros, too (err_analyzer.h). */
+int(sa_err_set)(struct sa_err **err, enum sa_code code, const char *fmt, ...)
 {
     if (err != NULL) {
         va_list ap;
@@ -87,7 +88,7 @@ int sa_err_set(struct sa_err **err, enum sa_code code, const char *fmt, ...)
     return -1;
 }
 
-int sa_err_sys(struct sa_err **err, int errnum, const char *fmt, ...)
+int(sa_err_sys)(struct sa_err **err, int errnum, const char *fmt, ...)
 {
     if (err != NULL) {
         char text[128];
@@ -100,7 +101,7 @@ int sa_err_sys(struct sa_err **err, int errnum, const char *fmt, ...)
     return -1;
 }
 
-int sa_err_wrap(struct sa_err **err, const char *fmt, ...)
+int(sa_err_wrap)(struct sa_err **err, const char *fmt, ...)
 {
     if (err == NULL || *err == NULL || *err == &no_memory) {
         return -1;

@@ -68,4 +68,8 @@ void sa_err_free(struct sa_err **err);
 void sa_freep(void *pp); /* free(*pp), *pp = NULL */
 void sa_closep(int *fd); /* close(*fd) if >= 0, *fd = -1 */
 
+#ifdef __clang_analyzer__
+#include "base/err_analyzer.h"
+#endif
+
 #endif

@@ -165,9 +165,7 @@ static int add_all(struct sa_sources *s, const char *const *paths, bool director
         if (directories) {
             r = add_directory(s, *paths, role, err);
         } else {
-            char *path = strdup(*paths);
-            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): s->v owns it, which it can't follow */
-            r = add_file(s, path, role, err);
+            r = add_file(s, strdup(*paths), role, err);
         }
         if (r != 0)
             return -1;

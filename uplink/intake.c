@@ -59,9 +59,8 @@ struct sa_intake {
     bool paused;
 };
 
-static void forget_guest(struct visitor *v)
+static void forget_guest(struct sa_link *k, const struct visitor *v)
 {
-    struct sa_link *k = v->link;
     size_t n = 0;
 
     for (size_t i = 0; i < GUESTS; i++)
@@ -88,12 +87,11 @@ static void unbind(struct sa_link *k)
     k->in->ev->gone(k->in->arg, k->account);
 }
 
-static void refuse(struct visitor *v)
+static void refuse(struct sa_link *k, struct visitor *v)
 {
-    struct sa_link *k = v->link;
     uint32_t pid = v->pid;
 
-    forget_guest(v);
+    forget_guest(k, v);
     send_off(v);
     k->in->ev->forgery(k->in->arg, k->account, pid);
 }
@@ -107,7 +105,7 @@ static void on_end(void *arg, const struct sa_err *why)
     if (v == v->link->worker) {
         unbind(v->link);
     } else {
-        forget_guest(v);
+        forget_guest(v->link, v);
         send_off(v);
     }
 }
@@ -119,10 +117,10 @@ static void on_first_message(struct visitor *v, const uint8_t *p, size_t n)
 
     if (sa_data_get_header(p, n, &h, NULL) < 0 || h.kind != SA_DATA_HELLO || n != GUEST_MAX ||
         sodium_memcmp(p + SA_DATA_HEADER, k->key, KEY_SIZE) != 0) {
-        refuse(v);
+        refuse(k, v);
         return;
     }
-    forget_guest(v);
+    forget_guest(k, v);
     unbind(k); /* the one before has died, and its end has not been read yet */
     k->worker = v;
     k->in->ev->bound(k->in->arg, k->account);
@@ -172,7 +170,7 @@ static void on_timer(void *arg)
 
     for (struct sa_link *k = in->links; k; k = k->next) {
         while (!in->paused && k->guests[0] && now >= k->guests[0]->due)
-            refuse(k->guests[0]);
+            refuse(k, k->guests[0]);
         more = more || k->guests[0];
     }
     if (more)
@@ -209,7 +207,7 @@ static void take_guest(struct sa_link *k, int fd)
     if (k->guests[GUESTS - 1]) {
         struct visitor *oldest = k->guests[0];
 
-        forget_guest(oldest);
+        forget_guest(k, oldest);
         send_off(oldest);
     }
     while (k->guests[i])
