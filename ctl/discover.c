@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * discover: what a kubeconfig file offers, and an account for each of its contexts, ready to be put
- * into accounts.d. It reads the file alone: no cluster is asked, and no secret in it is shown.
+ * discover KUBECONFIG: what a kubeconfig file offers, and an account for each of its contexts,
+ * ready to be put into accounts.d. It reads the file alone: no cluster is asked, and no secret in
+ * it is shown.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,7 +150,7 @@ static int print(const struct sa_cli *cli, const struct sa_yaml *root, const cha
     return sa_put(&out);
 }
 
-int sa_cmd_discover(const struct sa_cli *c)
+static int read_kubeconfig(const struct sa_cli *c)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
     SA_CLEANUP(sa_yaml_freep) struct sa_yaml *root = NULL;
@@ -168,4 +170,13 @@ int sa_cmd_discover(const struct sa_cli *c)
     if (r == 0 && sa_yaml_get(root, "contexts") == NULL)
         r = sa_err_set(&err, SA_ECREDENTIAL, "%s is no kubeconfig file: it has no contexts", path);
     return r == 0 ? print(c, root, path) : sa_cli_fail(err);
+}
+
+int sa_cmd_discover(const struct sa_cli *c)
+{
+    if ((c->account != NULL) == (c->n_args == 1)) {
+        fprintf(stderr, "Usage: scale-agentctl discover KUBECONFIG | --account ACCOUNT\n");
+        return SA_EXIT_USAGE;
+    }
+    return c->account != NULL ? sa_cmd_plan(c) : read_kubeconfig(c);
 }

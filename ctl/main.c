@@ -22,34 +22,38 @@ static const struct command {
     const char *name;
     int min_args, max_args;
     unsigned formats;
-    bool count, filters; /* takes -n NUMBER; takes --account, and -n NAMESPACE */
+    bool count, namespace, account; /* takes -n NUMBER, -n NAMESPACE, --account */
     int (*run)(const struct sa_cli *c);
     const char *arguments, *help;
 } commands[] = {
-    {"status", 0, 0, TABLE | JSON, false, false, sa_cmd_status, "",
+    {"status", 0, 0, TABLE | JSON, false, false, false, sa_cmd_status, "",
      "the accounts and how they are; exit code 4 if one needs attention"},
-    {"top", 0, 0, TABLE | JSON, true, false, sa_cmd_top, "[-n COUNT]",
+    {"top", 0, 0, TABLE | JSON, true, false, false, sa_cmd_top, "[-n COUNT]",
      "the same each second, with rates"},
-    {"accounts", 0, 0, TABLE | JSON | NAME, false, false, sa_cmd_accounts, "",
+    {"accounts", 0, 0, TABLE | JSON | NAME, false, false, false, sa_cmd_accounts, "",
      "the accounts and where they come from"},
-    {"get", 1, 2, TABLE | WIDE | JSON | YAML | NAME, false, true, sa_cmd_get,
+    {"get", 1, 2, TABLE | WIDE | JSON | YAML | NAME, false, true, true, sa_cmd_get,
      "KIND [NAME] [-n NAMESPACE] [--account A]",
      "objects of the local cache (sink: sqlite); KIND may be all"},
-    {"tail", 0, 0, TABLE | JSON, true, true, sa_cmd_tail, "[-n COUNT] [--account A]",
+    {"tail", 0, 0, TABLE | JSON, true, false, true, sa_cmd_tail, "[-n COUNT] [--account A]",
      "changes as they are stored in the local cache"},
-    {"reload", 0, 0, TABLE | JSON, false, false, sa_cmd_reload, "", "read the configuration again"},
-    {"restart", 1, 1, TABLE | JSON, false, false, sa_cmd_restart, "ACCOUNT",
+    {"reload", 0, 0, TABLE | JSON, false, false, false, sa_cmd_reload, "",
+     "read the configuration again"},
+    {"restart", 1, 1, TABLE | JSON, false, false, false, sa_cmd_restart, "ACCOUNT",
      "start its worker anew"},
-    {"pause", 1, 1, TABLE | JSON, false, false, sa_cmd_pause, "ACCOUNT",
+    {"pause", 1, 1, TABLE | JSON, false, false, false, sa_cmd_pause, "ACCOUNT",
      "stop its worker until resume"},
-    {"resume", 1, 1, TABLE | JSON, false, false, sa_cmd_resume, "ACCOUNT", "let it work again"},
-    {"log-level", 1, 1, TABLE | JSON, false, false, sa_cmd_log_level, "LEVEL",
+    {"resume", 1, 1, TABLE | JSON, false, false, false, sa_cmd_resume, "ACCOUNT",
+     "let it work again"},
+    {"log-level", 1, 1, TABLE | JSON, false, false, false, sa_cmd_log_level, "LEVEL",
      "fatal, error, warn, info, debug or trace"},
-    {"check", 0, 64, TABLE | JSON, false, false, sa_cmd_check, "[FILE|DIRECTORY]...",
+    {"check", 0, 64, TABLE | JSON, false, false, false, sa_cmd_check, "[FILE|DIRECTORY]...",
      "every problem of the configuration; by default of the installed one"},
-    {"discover", 1, 1, TABLE | JSON, false, false, sa_cmd_discover, "KUBECONFIG",
-     "the contexts of a kubeconfig file, and accounts made of them"},
-    {"support-dump", 0, 64, TABLE, false, false, sa_cmd_support_dump, "[FILE|DIRECTORY]...",
+    {"discover", 0, 1, TABLE | JSON, false, false, true, sa_cmd_discover,
+     "KUBECONFIG | --account ACCOUNT",
+     "the contexts of a kubeconfig file, and accounts made of them; or what an account follows, "
+     "and what not and why"},
+    {"support-dump", 0, 64, TABLE, false, false, false, sa_cmd_support_dump, "[FILE|DIRECTORY]...",
      "what someone who helps needs to know, as one text"},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
@@ -58,7 +62,7 @@ static const char options_help[] =
     "\nOptions\n"
     "  -s, --socket PATH      the daemon's control socket (" STOCK_SOCKET ")\n"
     "      --database FILE    the local cache, where it is not the daemon's\n"
-    "      --account ACCOUNT  of get and tail: that account alone\n"
+    "      --account ACCOUNT  of get and tail: that account alone; of discover: which one\n"
     "  -n                     of get: a namespace; of top and tail: end after this many\n"
     "  -o, --output FORMAT    table, wide, json, yaml or name, as far as a command has it\n"
     "      --no-color         no colours; they are used on a terminal only, NO_COLOR is heeded\n"
@@ -177,9 +181,9 @@ static int run(struct options *o, const struct command *cmd)
     }
     if ((cmd->formats & (1u << c->format)) == 0)
         return usage("this format is not one of ", cmd->name);
-    if (c->account != NULL && !cmd->filters)
+    if (c->account != NULL && !cmd->account)
         return usage("--account is not an option of ", cmd->name);
-    if (o->n != NULL && !cmd->count && !cmd->filters)
+    if (o->n != NULL && !cmd->count && !cmd->namespace)
         return usage("-n is not an option of ", cmd->name);
     if (o->n != NULL && cmd->count && parse_count(o->n, &c->count) != 0)
         return SA_EXIT_USAGE;

@@ -28,6 +28,8 @@
     /* worker */                                                                                   \
     X(SA_CTL_FILES, u, "u32 n, n * (str path, 32 bytes fingerprint, u8 rereads)")                  \
     X(SA_CTL_RECONNECT, d, "") /* drop connections to the API server and list anew */              \
+    X(SA_CTL_PLAN_WANT, d, "u32 id")                                                               \
+    X(SA_CTL_PLAN, u, "u32 id, u8 last, u32 left_off, u32 n, n * row of ipc/plan.h")               \
     /* credential helper (through the worker's supervisor) */                                      \
     X(SA_CTL_EXEC_WANT, u, "") /* asks for one of the bounded places to run a program */           \
     X(SA_CTL_EXEC_GRANT, d, "")                                                                    \

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "config/settings.h"
+#include "supervisor/control.h"
+#include "supervisor/plan.h"
 #include "supervisor/root.h"
 
 static const struct sa_proc_ops worker_ops, helper_ops;
@@ -238,6 +240,7 @@ static void worker_ended(struct sa_proc *p, bool asked)
 {
     struct sa_acct *a = p->owner;
 
+    sa_control_worker_ended(a->sup->control, p);
     sa_proc_kill(&a->helper, SA_END_STOPPED, "ended with its worker");
     settle(a, asked);
 }
@@ -273,10 +276,7 @@ static void worker_ready(struct sa_proc *p)
 
 static int worker_message(struct sa_proc *p, uint8_t type, struct sa_rd *body)
 {
-    (void)p;
-    (void)type;
-    (void)body;
-    return -1;
+    return type == SA_CTL_PLAN ? sa_plan_message(p, body) : -1;
 }
 
 static const struct sa_proc_ops worker_ops = {worker_message, worker_ended, worker_due,

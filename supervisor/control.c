@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/plan.h"
 #include "supervisor/jsonw.h"
 #include "supervisor/root.h"
 #include "supervisor/status.h"
@@ -29,7 +30,9 @@ struct sa_client {
     size_t n_in;
     struct sa_buf out;
     size_t sent;
-    uint64_t await_run; /* reload that it waits for, 0 none */
+    uint64_t await_run;                 /* reload that it waits for, 0 none */
+    const struct sa_proc *await_worker; /* whose answer it waits for, NULL none */
+    uint32_t await_id, rows;            /* its question, and how much of the answer came */
     bool input_ended, closing;
     struct sa_timer timer;
 };
@@ -105,6 +108,24 @@ void sa_client_await_reload(struct sa_client *client, uint64_t run)
     client->await_run = run;
 }
 
+void sa_client_await_plan(struct sa_client *client, const struct sa_proc *worker, uint32_t id)
+{
+    client->await_worker = worker;
+    client->await_id = id;
+    client->rows = 0;
+}
+
+bool sa_client_count_rows(struct sa_client *client, uint32_t n)
+{
+    client->rows += n;
+    return client->rows <= SA_PLAN_ROWS;
+}
+
+static bool waits(const struct sa_client *c)
+{
+    return c->await_run != 0 || c->await_worker;
+}
+
 /* Sends what it can. False if the client is gone. */
 static bool flush(struct sa_client *c)
 {
@@ -125,7 +146,7 @@ static bool flush(struct sa_client *c)
 /* Serves complete lines, one at a time: the next only when the answer before is on its way. */
 static void serve(struct sa_client *c)
 {
-    while (c->out.len == 0 && !c->await_run && !c->closing) {
+    while (c->out.len == 0 && !waits(c) && !c->closing) {
         char *end = memchr(c->in, '\n', c->n_in);
         size_t used;
 
@@ -162,15 +183,15 @@ static void advance(struct sa_client *c)
             client_free(c);
             return;
         }
-    } while (c->out.len == 0 && !c->await_run && !c->closing && memchr(c->in, '\n', c->n_in));
+    } while (c->out.len == 0 && !waits(c) && !c->closing && memchr(c->in, '\n', c->n_in));
 
-    if (c->out.len == 0 && !c->await_run && (c->closing || c->input_ended)) {
+    if (c->out.len == 0 && !waits(c) && (c->closing || c->input_ended)) {
         client_free(c);
         return;
     }
     if (c->out.len > 0)
         events = EPOLLOUT;
-    else if (!c->await_run && !c->input_ended)
+    else if (!waits(c) && !c->input_ended)
         events = EPOLLIN;
     if (sa_loop_fd(c->control->sup->loop, c->fd, events, on_client, c, NULL) < 0)
         client_free(c);
@@ -358,5 +379,33 @@ void sa_control_reload_done(struct sa_control *c, uint64_t run,
             continue;
         answer_reload(i, result, problems);
         advance(i);
+    }
+}
+
+struct sa_client *sa_control_awaits_plan(struct sa_control *c, const struct sa_proc *worker,
+                                         uint32_t id)
+{
+    for (struct sa_client *i = c ? c->clients : NULL; i; i = i->next)
+        if (i->await_worker == worker && i->await_id == id)
+            return i;
+    return NULL;
+}
+
+void sa_client_goes_on(struct sa_client *client)
+{
+    client->await_worker = NULL;
+    advance(client);
+}
+
+void sa_control_worker_ended(struct sa_control *c, const struct sa_proc *worker)
+{
+    struct sa_client *next;
+
+    for (struct sa_client *i = c ? c->clients : NULL; i; i = next) {
+        next = i->next;
+        if (i->await_worker != worker)
+            continue;
+        sa_client_error(i, SA_EREFUSED, "the account's worker ended before it had answered");
+        sa_client_goes_on(i);
     }
 }

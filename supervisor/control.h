@@ -14,6 +14,7 @@
 #ifndef SA_SUPERVISOR_CONTROL_H
 #define SA_SUPERVISOR_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -24,6 +25,7 @@
 struct sa_supervisor;
 struct sa_control;
 struct sa_client;
+struct sa_proc;
 
 struct sa_control *sa_control_new(struct sa_supervisor *sup, struct sa_err **err);
 void sa_control_free(struct sa_control *c); /* removes the socket */
@@ -41,5 +43,17 @@ void sa_client_error(struct sa_client *client, enum sa_code code, const char *fm
     __attribute__((format(printf, 3, 4)));
 /* Ends it when the reload `run` is done. */
 void sa_client_await_reload(struct sa_client *client, uint64_t run);
+/* The answer comes from the worker, as that of the question id; if the worker ends before, the
+ * client is told so. */
+void sa_client_await_plan(struct sa_client *client, const struct sa_proc *worker, uint32_t id);
+/* Who waits for it; NULL if nobody does any more. c may be NULL. */
+struct sa_client *sa_control_awaits_plan(struct sa_control *c, const struct sa_proc *worker,
+                                         uint32_t id);
+/* So many rows more; false if it is more than an answer may have. */
+bool sa_client_count_rows(struct sa_client *client, uint32_t n);
+/* The answer is complete: sends it, and serves what comes next. The client may be gone after. */
+void sa_client_goes_on(struct sa_client *client);
+/* A worker ended: answers those who wait for it. c may be NULL. */
+void sa_control_worker_ended(struct sa_control *c, const struct sa_proc *worker);
 
 #endif

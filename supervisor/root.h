@@ -73,6 +73,7 @@ struct sa_supervisor {
     struct sa_reload *reload;   /* reload.c */
     struct sa_watcher *watcher; /* watch.c */
     struct sa_control *control; /* control.c */
+    uint32_t plan_id;           /* plan.c: of the last question */
     int lock_fd;
     uint64_t watchdog_ns; /* notify.c: interval of keep-alives, 0 none */
     struct sa_timer watchdog;

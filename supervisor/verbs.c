@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "supervisor/control.h"
 #include "supervisor/jsonw.h"
+#include "supervisor/plan.h"
 #include "supervisor/root.h"
 #include "supervisor/status.h"
 
@@ -70,6 +71,11 @@ static void verb_resume(struct sa_supervisor *sup, struct sa_client *c, const ch
     on_account(sup, c, arg, sa_acct_resume);
 }
 
+static void verb_discover(struct sa_supervisor *sup, struct sa_client *c, const char *arg)
+{
+    sa_plan_ask(sup, c, arg);
+}
+
 static void verb_log_level(struct sa_supervisor *sup, struct sa_client *c, const char *arg)
 {
     enum sa_level level;
@@ -120,7 +126,8 @@ static const struct {
     {"reload", false, verb_reload},      {"restart", true, verb_restart},
     {"pause", true, verb_pause},         {"resume", true, verb_resume},
     {"log-level", true, verb_log_level}, {"version", false, verb_version},
-    {"ping", false, verb_ping},          {"stop", false, verb_stop},
+    {"discover", true, verb_discover},   {"ping", false, verb_ping},
+    {"stop", false, verb_stop},
 };
 
 void sa_verb_serve(struct sa_supervisor *sup, struct sa_client *client, char *line)

@@ -6,6 +6,6 @@ sa_module(sa_worker
     scope.c list.c watch.c intake.c madeup.c
     session.c welcome.c batch.c compare.c snapshot.c resolve.c checkpoint.c
     fingerprint.c
-    turn.c report.c link.c worker.c prepare.c
+    turn.c report.c describe.c link.c worker.c prepare.c
   LINK sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
        PkgConfig::CURL PkgConfig::OPENSSL)

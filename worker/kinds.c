@@ -117,6 +117,39 @@ size_t sa_kinds_select(const struct sa_account *a, struct sa_resources *r)
     return unresolved;
 }
 
+static bool named_by(const struct sa_strings *entries, const struct sa_resource *r)
+{
+    for (size_t i = 0; i < entries->n; i++)
+        if (sa_kinds_named(entries->v[i], r))
+            return true;
+    return false;
+}
+
+static bool named_by_default(const struct sa_resource *r)
+{
+    for (size_t i = 0; i < sizeof default_kinds / sizeof *default_kinds; i++)
+        if (sa_kinds_named(default_kinds[i], r))
+            return true;
+    return false;
+}
+
+const char *sa_kinds_omitted(const struct sa_account *a, const struct sa_resource *r)
+{
+    bool by_default = a->kinds.n == 0;
+    if (r->wanted)
+        return NULL;
+    if (named_by(&a->omit_kinds, r))
+        return "omitKinds names it";
+    if (!allowed(a, r))
+        return "onlyNamespacedResources, and it is not in a namespace";
+    if (by_default ? named_by_default(r) : named_by(&a->kinds, r))
+        return "a kind of this name in another group is meant";
+    if (!by_default)
+        return "kinds does not name it";
+    return r->custom ? "customResourceDefinitions does not name it"
+                     : "not among the kinds that are followed by default";
+}
+
 bool sa_kinds_would_want(const struct sa_account *a, const char *group, const char *plural,
                          const char *kind, bool namespaced)
 {

@@ -20,6 +20,9 @@
  * customResourceDefinitions no resource answers to (now). */
 size_t sa_kinds_select(const struct sa_account *a, struct sa_resources *r);
 
+/* Why a resource is not followed, in words; NULL if it is wanted. */
+const char *sa_kinds_omitted(const struct sa_account *a, const struct sa_resource *r);
+
 /* Would a resource of this group, of which discovery knows nothing now, be followed? It decides
  * what is kept of earlier times while the server can't say. */
 bool sa_kinds_would_want(const struct sa_account *a, const char *group, const char *plural,

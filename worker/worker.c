@@ -12,6 +12,7 @@
 #include "ipc/control.h"
 #include "ipc/data.h"
 #include "worker/credential.h"
+#include "worker/describe.h"
 #include "worker/link.h"
 #include "worker/scope.h"
 #include "worker/session.h"
@@ -99,9 +100,16 @@ static void reconnect(struct sa_worker *w)
             sa_scope_relist(w->scopes[i]);
 }
 
+static int tell_plan(void *arg, const struct sa_buf *body)
+{
+    struct process *pr = arg;
+    return sa_ctl_send(pr->ctl, SA_CTL_PLAN, body, NULL);
+}
+
 static int on_control(void *arg, uint8_t type, struct sa_rd *body)
 {
     struct process *pr = arg;
+    uint32_t id;
     switch (type) {
     case SA_CTL_STOP:
         if (pr->stop_ns)
@@ -116,6 +124,13 @@ static int on_control(void *arg, uint8_t type, struct sa_rd *body)
         return sa_rd_done(body) ? 0 : -1;
     case SA_CTL_RECONNECT:
         reconnect(&pr->w);
+        return 0;
+    case SA_CTL_PLAN_WANT:
+        id = sa_rd_u32(body);
+        if (!sa_rd_done(body))
+            return -1;
+        if (sa_describe(&pr->w, id, tell_plan, pr))
+            sa_log(SA_WARN, "what is followed can't be told: no room on the control channel");
         return 0;
     default:
         return 0;

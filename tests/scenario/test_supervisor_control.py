@@ -56,6 +56,44 @@ class Socket(unittest.TestCase):
                 self.assertTrue(s.recv(100).startswith(b"ERROR protocol"))
             d.ask("ping")
 
+    def test_what_a_worker_follows(self):
+        with Daemon(["ok"]) as d:
+            d.running("ok")
+            row, end = d.ask("discover ok")
+            self.assertEqual((row["resource"], row["state"], row["objects"]), ("pods\nERROR", "in step", 5))
+            self.assertEqual(end, {"account": "ok", "state": "streaming", "last_error": "", "left_off": 0})
+            with d.connect() as s:
+                s.sendall(b"discover ok\nping\ndiscover ok\n")
+                s.shutdown(socket.SHUT_WR)
+                with s.makefile() as f:
+                    self.assertEqual([line[0] for line in f.read().splitlines()], ["{", "{", "O", "O", "{", "{", "O"])
+
+    def test_workers_that_do_not_say_what_they_follow(self):
+        names = ["shy", "strange", "endless", "short", "absent", "ok"]
+        with Daemon(names) as d:
+            d.running(*names)
+            for name in names[:4]:
+                restarts = d.account(name)["restarts"]
+                with self.assertRaises(Refused, msg=name) as refused:
+                    d.ask(f"discover {name}")
+                self.assertEqual(str(refused.exception), "refused the account's worker ended before it had answered")
+                self.assertLessEqual(len(refused.exception.values), 2000)
+                if name != "shy":
+                    eventually(lambda: "malformed message (SA_CTL_PLAN)" in d.account(name)["last_exit"])
+                eventually(lambda: d.account(name)["restarts"] > restarts)
+            with d.connect() as waiting:
+                waiting.sendall(b"discover absent\n")
+                d.ask("discover ok")  # nobody else waits
+                for request, error in (("pause absent", None), ("discover absent", "paused|stopping")):
+                    if error is None:
+                        d.ask(request)
+                    else:
+                        self.assertRaisesRegex(Refused, error, d.ask, request)
+                self.assertTrue(waiting.recv(200).startswith(b"ERROR refused the account's worker ended"))
+            with d.connect() as gone:
+                gone.sendall(b"discover endless\n")
+            d.ask("discover ok")
+
     def test_several_requests_on_a_connection(self):
         with Daemon(["ok"]) as d, d.connect() as s:
             s.sendall(b"ping\nversion\r\nping\n")

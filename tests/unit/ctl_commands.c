@@ -21,14 +21,29 @@
     "\"line\":3,\"column\":5,\"warning\":false,\"text\":\"is wrong\"}]}},\"accounts\":[" accounts  \
     "]}\nOK\n"
 
+#define ROW(resource, group, state, objects, why)                                                  \
+    "{\"group\":\"" group "\",\"version\":\"v1\",\"resource\":\"" resource                         \
+    "\",\"kind\":\"K\",\"namespaced\":true,\"namespace\":\"\",\"state\":\"" state                  \
+    "\",\"objects\":" objects ",\"why\":\"" why "\"}\n"
+#define PLAN_END(account, left_off)                                                                \
+    "{\"account\":\"" account                                                                      \
+    "\",\"state\":\"degraded\",\"last_error\":\"no route\",\"left_off\":" left_off "}\nOK\n"
+
 static const struct ctl_answer healthy[] = {
     {"status", STATUS("true", ACCOUNT("prod", "streaming", ""))},
     {"accounts", ACCOUNT("prod", "streaming", "") "\n" ACCOUNT("test", "paused", "") "\nOK\n"},
     {"restart prod", "OK\n"},
     {"restart nope", "ERROR notfound there is no account nope\n"},
+    {"discover nope", "ERROR notfound there is no account nope\n"},
     {"log-level debug", "OK\n"},
     {"pause two words", "OK\n"},
     {"resume cut", NULL},
+    {"discover prod",
+     ROW("pods", "", "in step", "12", "")
+         ROW("deployments", "apps", "forbidden", "0", "403 for 9 s")
+             ROW("events", "", "omitted", "0", "kinds does not name it") PLAN_END("prod", "3")},
+    {"discover new", PLAN_END("new", "0")},
+    {"discover odd", "OK\n"},
     {"pause garbage", "what\n"},
     {"reload",
      "{\"valid\":true,\"added\":1,\"changed\":0,\"removed\":2,\"credentials\":0,\"settings\":true,"
@@ -264,6 +279,28 @@ static const char kubeconfig[] =
     "users:\n- {name: u1, user: {token: hunter2}}\n"
     "- {name: u2, user: {exec: {command: aws}}}\n";
 
+START_TEST(discover_shows_what_an_account_follows)
+{
+    ctl_fixture_make(&f, healthy);
+    check_exact(
+        "discover --account prod $S",
+        "prod: degraded; last error: no route\n\n"
+        "RESOURCE           VERSION   NAMESPACE   STATE       OBJECTS   WHY\n"
+        "pods               v1        all         in step     12        \n"
+        "deployments.apps   v1        all         forbidden   0         403 for 9 s\n"
+        "events             v1        all         omitted     -         kinds does not name it\n"
+        "\n3 more that are not followed were left off.\n");
+    check_run("discover --account new $S", 0, "Nothing is discovered yet.");
+    check_run("discover --account prod -o json $S", 0, "\"left_off\":\t3");
+    check_run("discover --account odd $S", 1, "do versions differ?");
+    check_run("discover --account nope $S", 1, "no account nope");
+    check_run("discover --account prod /dev/null $S", 2, "Usage");
+    check_run("discover $S", 2, "Usage");
+    check_run("discover --account prod -n shop $S", 2, "-n is not an option of discover");
+    ctl_fixture_remove(&f);
+}
+END_TEST
+
 START_TEST(discover_shows_contexts_and_no_secret)
 {
     char *out;
@@ -320,6 +357,7 @@ int main(void)
     tcase_add_test(t, tail_shows_changes_and_ends);
     tcase_add_test(t, check_reads_files_here);
     tcase_add_test(t, discover_shows_contexts_and_no_secret);
+    tcase_add_test(t, discover_shows_what_an_account_follows);
     tcase_add_test(t, support_dump_masks_secrets);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -9,6 +9,12 @@
  * make deaf      ignores STOP     garble  sends nonsense    noisy   floods the log forever   never
  * gets READY mute    closes its channel
  *
+ * or, when it is asked what it follows:
+ *
+ *     shy       ends                  strange says a state that there is not
+ *     endless   never stops           short   says less than it announced
+ *     absent    answers another question
+ *
  * The uplink writes what it is told to STATE_DIR/uplink.log, and reports a forgery that is asked
  * for in STATE_DIR/forgery.
  */
@@ -30,6 +36,7 @@
 #include "config/settings.h"
 #include "exporter/exporter.h"
 #include "ipc/control.h"
+#include "ipc/plan.h"
 #include "ipc/slot.h"
 #include "supervisor/commandline.h"
 
@@ -69,6 +76,30 @@ static void note(struct child *c, const char *verb, struct sa_rd *rd, bool name,
     fflush(c->journal);
 }
 
+/* Asked what it follows: one kind, by default. */
+static int tell_plan(struct child *c, struct sa_rd *rd)
+{
+    uint32_t id = sa_rd_u32(rd), n = does(c, "endless") ? SA_PLAN_ROWS / 2 : 1;
+    struct sa_plan_row row = {.resource = "pods\nERROR", .state = SA_PLAN_IN_STEP, .objects = 5};
+    struct sa_buf b;
+
+    if (does(c, "shy"))
+        _exit(SA_EXIT_FAILED);
+    sa_buf_init(&b, SA_CTL_MAX - 1);
+    sa_wr_u32(&b, does(c, "absent") ? id + 1 : id);
+    sa_wr_u8(&b, !does(c, "endless"));
+    sa_wr_u32(&b, 0);
+    sa_wr_u32(&b, does(c, "short") ? 2 : n);
+    if (does(c, "strange"))
+        row.state = SA_PLAN_STATE_COUNT;
+    for (uint32_t i = 0; i < n; i++)
+        sa_plan_put(&b, &row);
+    for (int i = 0; i < (does(c, "endless") ? 3 : 1); i++)
+        sa_ctl_send(c->ctl, SA_CTL_PLAN, &b, NULL);
+    sa_buf_free(&b);
+    return 0;
+}
+
 static int on_message(void *arg, uint8_t type, struct sa_rd *body)
 {
     struct child *c = arg;
@@ -98,6 +129,8 @@ static int on_message(void *arg, uint8_t type, struct sa_rd *body)
         fputs("complete\n", c->journal);
         fflush(c->journal);
         break;
+    case SA_CTL_PLAN_WANT:
+        return tell_plan(c, body);
     default:
         return -1;
     }

@@ -14,6 +14,7 @@ int main(void)
     suite_add_tcase(s, worker_discovery_cases());
     suite_add_tcase(s, worker_kinds_cases());
     suite_add_tcase(s, worker_plan_cases());
+    suite_add_tcase(s, worker_describe_cases());
     suite_add_tcase(s, worker_filter_cases());
     suite_add_tcase(s, worker_list_cases());
     suite_add_tcase(s, worker_watch_cases());

@@ -7,6 +7,7 @@
 TCase *worker_discovery_cases(void);
 TCase *worker_kinds_cases(void);
 TCase *worker_plan_cases(void);
+TCase *worker_describe_cases(void);
 TCase *worker_filter_cases(void);
 TCase *worker_list_cases(void);
 TCase *worker_watch_cases(void);
