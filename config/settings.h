@@ -108,6 +108,7 @@ struct sa_settings {
     /* prometheus.*, server.* */
     bool prometheus_enabled;
     int64_t prometheus_port;
+    char *prometheus_host; /* NULL: all addresses */
     char *server_host;
     int64_t server_port;
 

@@ -2,6 +2,7 @@
 #include "exporter/exporter.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ struct exporter {
     struct sa_sandbox_report report;
     struct sa_loop *loop;
     struct sa_ctl *ctl;
-    struct address at[2]; /* prometheus.port, server.port */
+    struct address at[2]; /* of prometheus, of server, as far as there are */
+    bool metrics[2];
     uint16_t ports[2];
     size_t n_servers;
     struct sa_exporter_http_server *servers[2];
@@ -134,29 +136,62 @@ static void beat(void *arg)
 
 /* Setting up */
 
-static int resolve(struct exporter *e, int64_t port, struct sa_err **err)
+/* All of this machine: IPv6 with IPv4 mapped into it, or IPv4 alone where there is no other. */
+static void any_address(struct address *at, uint16_t port)
 {
-    const char *host = e->settings.server_host ? e->settings.server_host : "localhost";
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    SA_CLEANUP(sa_closep) int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    at->len = fd >= 0 ? sizeof(six) : sizeof(four);
+    if (fd >= 0)
+        memcpy(&at->addr, &six, sizeof(six));
+    else
+        memcpy(&at->addr, &four, sizeof(four));
+}
+
+static int resolve(struct address *at, const char *key, const char *host, uint16_t port,
+                   struct sa_err **err)
+{
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-    struct address *at = &e->at[e->n_servers];
     char service[8];
     int rc;
 
-    if (port <= 0 || port > 65535)
-        return 0;
-    if (e->n_servers == 1 && e->ports[0] == port)
-        return 0;
     if (strcmp(host, "localhost") == 0)
         host = "127.0.0.1";
-    snprintf(service, sizeof(service), "%u", (unsigned)port);
+    snprintf(service, sizeof(service), "%u", port);
     rc = getaddrinfo(host, service, &hints, &found);
     if (rc != 0)
-        return sa_err_set(err, SA_ECONFIG, "server.host %s: %s", host, gai_strerror(rc));
+        return sa_err_set(err, SA_ECONFIG, "%s %s: %s", key, host, gai_strerror(rc));
     memcpy(&at->addr, found->ai_addr, found->ai_addrlen);
     at->len = found->ai_addrlen;
-    e->ports[e->n_servers++] = (uint16_t)port;
     freeaddrinfo(found);
+    return 0;
+}
+
+static int find_addresses(struct exporter *e, struct sa_err **err)
+{
+    const struct sa_settings *s = &e->settings;
+    const char *host = s->server_host ? s->server_host : "localhost";
+
+    if (s->prometheus_enabled && s->prometheus_port > 0) {
+        uint16_t port = (uint16_t)s->prometheus_port;
+
+        e->metrics[0] = true;
+        e->ports[0] = port;
+        if (!s->prometheus_host || !*s->prometheus_host)
+            any_address(&e->at[0], port);
+        else if (resolve(&e->at[0], "prometheus.host", s->prometheus_host, port, err) < 0)
+            return -1;
+        e->n_servers++;
+    }
+    if (s->server_port > 0) {
+        e->ports[e->n_servers] = (uint16_t)s->server_port;
+        if (resolve(&e->at[e->n_servers], "server.host", host, e->ports[e->n_servers], err) < 0)
+            return -1;
+        e->n_servers++;
+    }
     return 0;
 }
 
@@ -177,9 +212,7 @@ static int confine(struct exporter *e, struct sa_err **err)
 {
     const char *mode = e->settings.sandbox ? e->settings.sandbox : "auto";
 
-    if (e->settings.prometheus_enabled && resolve(e, e->settings.prometheus_port, err) < 0)
-        return -1;
-    if (resolve(e, e->settings.server_port, err) < 0)
+    if (find_addresses(e, err) < 0)
         return -1;
     e->sandbox = (struct sa_sandbox){
         .profile = SA_SANDBOX_EXPORTER,
@@ -196,10 +229,10 @@ static int confine(struct exporter *e, struct sa_err **err)
 
 static int listen_all(struct exporter *e, struct sa_err **err)
 {
-    struct sa_exporter_http_options opt = {
-        .metrics = e->settings.prometheus_enabled, .want = want_status, .arg = e};
-
     for (size_t i = 0; i < e->n_servers; i++) {
+        const struct sa_exporter_http_options opt = {
+            .metrics = e->metrics[i], .want = want_status, .arg = e};
+
         e->servers[i] = sa_exporter_http_listen(e->loop, (struct sockaddr *)&e->at[i].addr,
                                                 e->at[i].len, &opt, err);
         if (!e->servers[i]) {

@@ -2,6 +2,7 @@
 #include "exporter/http.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -97,7 +98,7 @@ static bool find_page(const struct sa_exporter_http_server *s, const char *url, 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         *page = pages[i].page;
         if (strcmp(url, pages[i].url) == 0)
-            return *page != PAGE_METRICS || s->opt.metrics;
+            return (*page == PAGE_METRICS) == s->opt.metrics;
     }
     return false;
 }
@@ -145,7 +146,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
     if (!find_page(s, url, &page))
         return refuse(c, MHD_HTTP_NOT_FOUND,
-                      "there are /health, /ready and, if enabled, /metrics\n");
+                      s->opt.metrics ? "there is /metrics\n" : "there are /health and /ready\n");
     return suspend(s, c, page, state);
 }
 
@@ -203,6 +204,14 @@ void sa_exporter_http_status(struct sa_exporter_http_server *s, const cJSON *sta
     run(s);
 }
 
+static bool is_any(const struct sockaddr *addr)
+{
+    struct sockaddr_in6 a;
+
+    memcpy(&a, addr, sizeof(a));
+    return IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr);
+}
+
 struct sa_exporter_http_server *
 sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_t addr_len,
                         const struct sa_exporter_http_options *opt, struct sa_err **err)
@@ -219,7 +228,7 @@ sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_
     s->loop = l;
     s->opt = *opt;
     if (addr->sa_family == AF_INET6)
-        flags |= MHD_USE_IPv6;
+        flags |= is_any(addr) ? MHD_USE_DUAL_STACK : MHD_USE_IPv6;
     s->daemon =
         MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, addr,
                          MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,

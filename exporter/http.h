@@ -15,7 +15,7 @@
 struct sa_exporter_http_server;
 
 struct sa_exporter_http_options {
-    bool metrics; /* serve /metrics */
+    bool metrics; /* serve the metrics, and nothing else; or health and readiness, and no metrics */
     /* Asks for a status; sa_exporter_http_status() follows, once for any number of asks. */
     void (*want)(void *arg);
     void *arg;

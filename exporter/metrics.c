@@ -234,6 +234,9 @@ static void write_roles(const cJSON *agent, const cJSON *accounts, struct sa_buf
         sa_buf_addf(b, "%s{role=\"worker\"}", m->name);
         add_value(b, sum(accounts, m->source) * m->scale);
     }
+    single(b, "process_virtual_memory_max_bytes", "gauge",
+           "Maximum amount of virtual memory available in bytes (to the supervisor).",
+           number(agent, "max_virtual_bytes"));
     single(b, "process_open_fds", "gauge", "Number of open file descriptors (of the supervisor).",
            number(agent, "open_files"));
     single(b, "process_max_fds", "gauge",

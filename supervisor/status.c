@@ -171,9 +171,10 @@ static uint64_t open_files(void)
 
 static void put_own(struct sa_jsonw *j, struct sa_supervisor *sup)
 {
-    struct rlimit files = {0};
+    struct rlimit files = {0}, memory = {0};
 
     getrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_AS, &memory);
     sa_jsonw_text(j, "version", SA_VERSION);
     sa_jsonw_number(j, "pid", (uint64_t)getpid());
     sa_jsonw_number(j, "uptime_s", seconds_since(sup->started_ns));
@@ -191,6 +192,7 @@ static void put_own(struct sa_jsonw *j, struct sa_supervisor *sup)
     sa_jsonw_bool(j, "stopping", sup->stopping);
     sa_jsonw_number(j, "open_files", open_files());
     sa_jsonw_number(j, "max_files", files.rlim_cur);
+    sa_jsonw_number(j, "max_virtual_bytes", memory.rlim_cur);
     put_usage(j, &sup->usage);
     put_config(j, sup);
 }

@@ -353,9 +353,28 @@ class Many(unittest.TestCase):
             self.assertEqual(d.stop(), 0)
 
 
+def own_address():
+    """An address of this machine that is not its loopback's, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return None
+        return s.getsockname()[0]
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
 class Exporter(unittest.TestCase):
-    def get(self, port, path, method="GET"):
-        c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    def get(self, port, path, method="GET", host="127.0.0.1"):
+        c = http.client.HTTPConnection(host, port, timeout=10)
         try:
             c.request(method, path)
             r = c.getresponse()
@@ -378,12 +397,41 @@ class Exporter(unittest.TestCase):
             self.assertEqual(self.get(server, "/health"), (200, '{"status":"UP"}\n'))
             self.assertEqual(self.get(server, "/ready")[0], 200)
             self.assertEqual(self.get(server, "/")[0], 404)
+            # Each port serves its own: who may reach one may not have the other.
+            self.assertEqual(self.get(server, "/metrics")[0], 404)
+            self.assertEqual(self.get(metrics, "/health")[0], 404)
             self.assertEqual(self.get(server, "/health", "POST")[0], 405)
             (d.accounts_dir / "x.yml").write_text("]")
             eventually(lambda: "scale_agent_config_valid 0" in self.get(metrics, "/metrics")[1])
             sandbox = d.status()["agent"]["exporter"]["sandbox"]
             self.assertTrue(sandbox["no_new_privs"])
             self.assertTrue(sandbox["seccomp"])
+
+    def test_which_addresses_are_served(self):
+        """Health on server.host, metrics on all addresses (as Armory's agent) or on prometheus.host."""
+        address = own_address()
+        metrics, server = free_port(), free_port()
+        settings = {"prometheus": {"enabled": True, "port": metrics}, "server": {"port": server}}
+        with Daemon(["ok"], settings) as d:
+            def running():
+                return d.status()["agent"]["exporter"]["process"] == "running"
+            eventually(running)
+            self.assertEqual(self.get(metrics, "/metrics")[0], 200)
+            self.assertEqual(self.get(server, "/health")[0], 200)
+            if has_ipv6():
+                self.assertEqual(self.get(metrics, "/metrics", host="::1")[0], 200)
+            if not address:
+                self.skipTest("this machine has no address but its loopback's")
+            self.assertEqual(self.get(metrics, "/metrics", host=address)[0], 200)
+            self.assertRaises(OSError, self.get, server, "/health", host=address)
+            pid = d.status()["agent"]["exporter"]["pid"]
+            d.write_settings(dict(d.settings, prometheus={"enabled": True, "port": metrics, "host": "localhost"},
+                                  server={"port": server, "host": "0.0.0.0"}))
+            d.ask("reload")
+            eventually(lambda: running() and d.status()["agent"]["exporter"]["pid"] != pid)
+            self.assertEqual(self.get(metrics, "/metrics")[0], 200)
+            self.assertRaises(OSError, self.get, metrics, "/metrics", host=address)
+            self.assertEqual(self.get(server, "/health", host=address)[0], 200)
 
     def test_it_comes_and_goes_with_its_settings(self):
         port = free_port()

@@ -11,7 +11,7 @@ static const char status[] =
     "{\"agent\":{\"version\":\"0.1.0\",\"agent_id\":\"a\\\"b\",\"sink\":\"grpc\",\"stopping\":"
     "false,"
     "\"cpu_us\":2500000,\"memory_bytes\":1000,\"virtual_bytes\":5,\"open_files\":9,"
-    "\"max_files\":1024,\"started_at\":1700000000,"
+    "\"max_files\":1024,\"max_virtual_bytes\":1000000,\"started_at\":1700000000,"
     "\"config\":{\"valid\":false,\"failed_reloads\":3,\"loaded_at\":1700000001},"
     "\"uplink\":{\"process\":\"running\",\"connected\":1,\"connections_total\":4,"
     "\"disconnections_total\":3,\"restarts\":2,\"memory_bytes\":77,\"ends\":{\"hung\":1}}},"
@@ -57,6 +57,33 @@ START_TEST(accounts_are_labelled_and_escaped)
     assert_line("scale_agent_restarts_total{role=\"uplink\",account=\"\"} 2");
     assert_line("# TYPE scale_agent_deltas_total counter");
     assert_line("# TYPE scale_agent_watches gauge");
+}
+END_TEST
+
+/* Every metric of Armory's agent but those of the Go runtime, with its type. */
+START_TEST(armory_metrics_are_there_by_type)
+{
+    static const char *const types[] = {
+        "kubesvc_connection_count counter",
+        "kubesvc_disconnection_total counter",
+        "kubesvc_events_bytes_sent_total counter",
+        "kubesvc_events_sent_total counter",
+        "kubesvc_resource_agent_total counter",
+        "process_cpu_seconds_total counter",
+        "process_max_fds gauge",
+        "process_open_fds gauge",
+        "process_resident_memory_bytes gauge",
+        "process_start_time_seconds gauge",
+        "process_virtual_memory_bytes gauge",
+        "process_virtual_memory_max_bytes gauge",
+    };
+    char line[100];
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        snprintf(line, sizeof(line), "# TYPE %s", types[i]);
+        assert_line(line);
+    }
+    assert_line("process_virtual_memory_max_bytes 1000000");
 }
 END_TEST
 
@@ -137,6 +164,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, accounts_are_labelled_and_escaped);
+    tcase_add_test(tc, armory_metrics_are_there_by_type);
     tcase_add_test(tc, armory_names_are_served);
     tcase_add_test(tc, the_agent_itself_is_served);
     tcase_add_test(tc, each_metric_is_described_once);
