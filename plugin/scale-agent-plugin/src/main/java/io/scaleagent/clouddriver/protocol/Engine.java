@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.scaleagent.clouddriver.protocol;
+
+import io.scaleagent.proto.v1.Goodbye;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All streams of this Clouddriver, and what they share: the store, the writers, the clock. Made
+ * once; {@link #close} ends every stream in order.
+ */
+public final class Engine implements AgentDirectory, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Engine.class);
+  private static final long TICK_MILLIS = 1000;
+
+  private final AccountStore store;
+  private final RowWriter rows;
+  private final AccountPolicy policy;
+  private final ProtocolEvents events;
+  private final Points points;
+  private final EngineSettings settings;
+  private final Transactions transactions;
+  private final WriterPool writers;
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(Threads.named("scale-agent-timer"));
+  private final ScheduledExecutorService lease =
+      Executors.newSingleThreadScheduledExecutor(Threads.named("scale-agent-lease"));
+  private final Set<AgentStream> streams = ConcurrentHashMap.newKeySet(); // that have not ended
+  private final Map<String, AgentStream> agents = new ConcurrentHashMap<>(); // by id, the newest
+  private final AtomicBoolean checking = new AtomicBoolean();
+  private final AtomicInteger kept = new AtomicInteger();
+  private volatile boolean closed;
+
+  public Engine(
+      AccountStore store,
+      RowWriter rows,
+      AccountPolicy policy,
+      ProtocolEvents events,
+      EngineSettings settings) {
+    this(store, rows, policy, events, settings, Points.fromSystem());
+  }
+
+  Engine(
+      AccountStore store,
+      RowWriter rows,
+      AccountPolicy policy,
+      ProtocolEvents events,
+      EngineSettings settings,
+      Points points) {
+    this.store = store;
+    this.rows = rows;
+    this.policy = policy;
+    this.events = events;
+    this.settings = settings;
+    this.points = points;
+    this.transactions = new Transactions(store, rows, events, points);
+    this.writers = new WriterPool(settings.writersCore(), settings.writersMax());
+  }
+
+  /** Begins to keep leases and to look after streams. Before it, no stream may be opened. */
+  public void start() {
+    store.renew();
+    long renew = Math.max(100, store.leaseMillis() / 4);
+    lease.scheduleWithFixedDelay(this::renew, renew, renew, TimeUnit.MILLISECONDS);
+    timer.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  /** A call of a client began; the caller passes on what comes. */
+  public AgentStream open(Client client, StreamSink sink) {
+    AgentStream stream = new AgentStream(this, client, sink);
+    streams.add(stream);
+    if (closed) {
+      stream.goodbye(Goodbye.Code.SHUTDOWN, "this Clouddriver stops", 1000);
+    }
+    return stream;
+  }
+
+  // ---- what the streams share ----
+
+  AccountStore store() {
+    return store;
+  }
+
+  RowWriter rows() {
+    return rows;
+  }
+
+  AccountPolicy policy() {
+    return policy;
+  }
+
+  ProtocolEvents events() {
+    return events;
+  }
+
+  Points points() {
+    return points;
+  }
+
+  EngineSettings settings() {
+    return settings;
+  }
+
+  Transactions transactions() {
+    return transactions;
+  }
+
+  /** Runs what may wait for the database. */
+  void execute(Runnable task) {
+    try {
+      writers.execute(task);
+    } catch (RejectedExecutionException e) {
+      log.debug("too late: {}", e.getMessage()); // the process ends
+    }
+  }
+
+  /** Runs, after a while, what waits for nothing. */
+  void after(long millis, Runnable task) {
+    try {
+      timer.schedule(task, millis, TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      task.run(); // the process ends: nobody waits any more
+    }
+  }
+
+  /** So many accounts more (or less) are kept here. */
+  void kept(int more) {
+    kept.addAndGet(more);
+  }
+
+  /** Bytes that an account may send beyond what is committed. */
+  long window() {
+    long share = settings.creditTotalBytes() / Math.max(1, kept.get());
+    return Math.max(Limits.CREDITED_BYTES, Math.min(settings.creditBytes(), share));
+  }
+
+  // ---- streams that come and go ----
+
+  /** The stream's agent said Hello; another stream of it is over. */
+  void connected(AgentStream stream) {
+    AgentConnection c = stream.connection();
+    events.connected(c);
+    agents.merge(
+        c.agentId(), stream, (a, b) -> a.connection().number() > b.connection().number() ? a : b);
+    AgentStream newest = agents.get(c.agentId());
+    for (AgentStream s : streams) {
+      AgentConnection other = s.connection();
+      if (newest != null && s != newest && other != null && other.agentId().equals(c.agentId())) {
+        duplicate(s, newest);
+      }
+    }
+    if (stream.departed()) {
+      agents.remove(c.agentId(), stream); // it ended while it connected
+    }
+  }
+
+  private void duplicate(AgentStream loser, AgentStream winner) {
+    loser.goodbye(
+        Goodbye.Code.DUPLICATE,
+        "an agent with the same id connected" + (winner == null ? "" : ": " + winner),
+        10_000);
+  }
+
+  /** The stream takes no more part, though it may still be open. */
+  void departed(AgentStream stream) {
+    AgentConnection c = stream.connection();
+    if (c != null) {
+      agents.remove(c.agentId(), stream);
+    }
+  }
+
+  void over(AgentStream stream) {
+    streams.remove(stream);
+  }
+
+  /** Tells the store that the stream is over; whoever waits for its accounts gets them at once. */
+  void disconnected(AgentConnection c) {
+    events.disconnected(c);
+    try {
+      store.disconnect(c);
+    } catch (StoreUnavailableException e) {
+      log.warn("{}: its leases are not freed, they run out: {}", c, e.getMessage());
+    }
+    checkSoon();
+  }
+
+  /** Frees a lease; whoever waits for the account gets it at once. */
+  void release(Lease l) {
+    execute(
+        () -> {
+          try {
+            store.release(l);
+          } catch (StoreUnavailableException e) {
+            log.warn("{}: the lease is not freed, it runs out: {}", l, e.getMessage());
+          }
+          checkSoon();
+        });
+  }
+
+  // ---- the clock ----
+
+  private void renew() {
+    try {
+      store.renew();
+    } catch (RuntimeException e) {
+      log.error("the leases of this Clouddriver can't be renewed: {}", e.getMessage());
+    }
+  }
+
+  private void tick() {
+    if (settings.heartbeatSeconds() > 0) {
+      long longest =
+          TimeUnit.SECONDS.toNanos(
+              settings.heartbeatSeconds() + settings.heartbeatTimeoutSeconds());
+      streams.forEach(s -> s.checkSilence(longest));
+    }
+    checkSoon();
+  }
+
+  /**
+   * Looks, on a writer, after accounts on standby and agents that have gone to another Clouddriver.
+   */
+  private void checkSoon() {
+    if (!agents.isEmpty() && checking.compareAndSet(false, true)) {
+      execute(this::check);
+    }
+  }
+
+  private void check() {
+    checking.set(false);
+    try {
+      promote();
+      leaveSuperseded();
+    } catch (StoreUnavailableException e) {
+      log.warn("accounts on standby can't be looked after: {}", e.getMessage());
+    } catch (RuntimeException e) {
+      log.error("accounts on standby can't be looked after", e);
+    }
+  }
+
+  private void promote() {
+    Map<String, List<AccountSession>> standby = new HashMap<>();
+    for (AgentStream s : agents.values()) {
+      for (AccountSession a : s.sessions()) {
+        if (a.standby()) {
+          standby.computeIfAbsent(a.name(), n -> new ArrayList<>()).add(a);
+        }
+      }
+    }
+    if (!standby.isEmpty()) {
+      for (String name : store.unkept(standby.keySet())) {
+        standby.getOrDefault(name, List.of()).stream()
+            .min(Comparator.comparingLong(AccountSession::load))
+            .ifPresent(AccountSession::reopen);
+      }
+    }
+  }
+
+  private void leaveSuperseded() {
+    Map<AgentConnection, AgentStream> mine = new HashMap<>();
+    for (AgentStream s : agents.values()) {
+      mine.put(s.connection(), s);
+    }
+    if (!mine.isEmpty()) {
+      for (AgentConnection c : store.superseded(new HashSet<>(mine.keySet()))) {
+        duplicate(mine.get(c), null);
+      }
+    }
+  }
+
+  // ---- for others ----
+
+  @Override
+  public Collection<AgentStatus> agents() {
+    List<AgentStatus> list = new ArrayList<>();
+    agents.values().forEach(s -> list.add(s.status()));
+    return list;
+  }
+
+  @Override
+  public boolean disconnect(String agentId, String reason, long retryAfterMillis) {
+    AgentStream s = agents.get(agentId);
+    if (s == null) {
+      return false;
+    }
+    s.goodbye(Goodbye.Code.UNSPECIFIED, reason, retryAfterMillis);
+    return true;
+  }
+
+  @Override
+  public boolean reopen(String account, String reason) {
+    for (AgentStream s : agents.values()) {
+      for (AccountSession a : s.sessions()) {
+        if (a.name().equals(account) && a.caching()) {
+          log.info("account {}: a new epoch: {}", account, reason);
+          return a.reopen();
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Asks every agent to close, waits for that a moment, and ends what is left. */
+  @Override
+  public void close() {
+    closed = true;
+    for (AgentStream s : new ArrayList<>(streams)) {
+      s.goodbye(Goodbye.Code.SHUTDOWN, "this Clouddriver stops", 1000);
+    }
+    try {
+      long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Limits.GOODBYE_MILLIS + 500);
+      while (!streams.isEmpty() && System.nanoTime() - end < 0) {
+        Thread.sleep(20);
+      }
+      lease.shutdownNow();
+      timer.shutdownNow();
+      writers.shutdown();
+      writers.awaitTermination(5, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    lease.shutdownNow();
+    timer.shutdownNow();
+    writers.shutdownNow();
+  }
+}
