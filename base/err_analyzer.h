@@ -3,6 +3,7 @@
 #ifndef SA_BASE_ERR_ANALYZER_H
 #define SA_BASE_ERR_ANALYZER_H
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
