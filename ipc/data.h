@@ -21,6 +21,12 @@
 #define SA_DATA_HEADER 16u
 #define SA_DATA_MAX    (512u * 1024u) /* bytes of one message; payloads stay below 256 KB */
 
+/* What may be longer than a message goes in parts: the list of an account's scopes, both ways. Who
+ * receives it bounds the whole. */
+#define SA_DATA_PART        (192u * 1024u) /* bytes at which a part ends */
+#define SA_SCOPES_MAX       20000u         /* scopes of one account */
+#define SA_SCOPES_BYTES_MAX (16u << 20)    /* of all parts of a list */
+
 enum sa_data_kind {
     SA_DATA_HELLO = 1, /* w->u: 32 bytes key */
     SA_DATA_ACCOUNT,   /* w->u: a scaleagent.v1.AccountMessage, relayed without being parsed */

@@ -16,7 +16,7 @@
 #include "ipc/sp.h"
 
 #define KEY_SIZE 32u
-#define SEND_MAX ((size_t)4 * 1024 * 1024) /* bytes that wait for one worker */
+#define SEND_MAX ((size_t)8 * 1024 * 1024) /* bytes that wait for one worker */
 #define GUEST_MAX                                                                                  \
     (SA_DATA_HEADER + KEY_SIZE) /* bytes of the only message that a guest may send                 \
                                  */

@@ -7,7 +7,8 @@
  *
  * Bounds: messages are handled as they are read, so nothing is queued here but the rest of one
  * message for each account; while the sink can't keep up nothing is read, and the workers wait.
- * Towards a worker at most 4 MB wait; one that does not take its messages is cut off.
+ * Towards a worker at most 8 MB wait (the Welcome of the largest account has 4); one that does not
+ * take its messages is cut off.
  */
 #ifndef SA_UPLINK_INTAKE_H
 #define SA_UPLINK_INTAKE_H

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "ipc/data.h"
 #include "uplink/parts.h"
 #include "uplink/reply.h"
 #include "uplink/sink.h"
@@ -39,6 +40,7 @@ struct account {
     uint64_t epoch, sequence, used, granted;
     struct scope *scopes;
     size_t n_scopes;
+    bool listing; /* further scopes of the list come */
     struct sa_parts parts;
     bool due; /* something of it waits to be written */
 };
@@ -210,6 +212,7 @@ static int on_open(struct jsonl_sink *k, struct account *a, const Scaleagent__V1
     Scaleagent__V1__AccountReply r = SCALEAGENT__V1__ACCOUNT_REPLY__INIT;
 
     free_scopes(a);
+    a->listing = false;
     sa_parts_reset(&a->parts);
     a->epoch = ++k->epoch;
     a->sequence = a->used = 0;
@@ -240,20 +243,33 @@ static int take_scope(struct scope *s, const Scaleagent__V1__Scope *m)
 static int on_scopes(struct jsonl_sink *k, struct account *a, const Scaleagent__V1__Scopes *m,
                      struct sa_err **err)
 {
-    free_scopes(a);
-    a->scopes = calloc(m->n_scopes + 1, sizeof *a->scopes);
-    if (!a->scopes)
+    struct scope *more;
+
+    if (!a->listing)
+        free_scopes(a);
+    if (m->n_scopes > SA_SCOPES_MAX - a->n_scopes || (m->more && m->n_scopes == 0))
+        return sa_err_set(err, SA_EPROTOCOL, "the list of scopes has no end");
+    more = reallocarray(a->scopes, a->n_scopes + m->n_scopes + 1, sizeof *more);
+    if (!more)
         return no_memory(err);
+    a->scopes = more;
+    a->listing = m->more;
     for (size_t i = 0; i < m->n_scopes; i++) {
+        struct scope *s = &a->scopes[a->n_scopes];
+
+        memset(s, 0, sizeof *s);
         a->n_scopes++;
-        if (take_scope(&a->scopes[i], m->scopes[i]) < 0)
+        if (take_scope(s, m->scopes[i]) < 0)
             return no_memory(err);
         begin_line(k, a, "scope");
-        put_scope(k, a, m->scopes[i]->id);
-        member(&k->out, "scopeNamespace", a->scopes[i].namespace);
+        put_scope(k, a, s->id);
+        member(&k->out, "scopeNamespace", s->namespace);
         member(&k->out, "version", m->scopes[i]->version);
         end_line(k);
     }
+    /* An object whose scope leaves amid its parts has no further ones. */
+    if (!a->listing && a->parts.size != 0 && !find_scope(a, a->parts.scope))
+        sa_parts_reset(&a->parts);
     return 0;
 }
 

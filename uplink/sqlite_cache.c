@@ -24,6 +24,7 @@ int sa_cache_open(struct sa_cache *c, const char *path, sa_cache_reply *reply, v
 static void free_account(struct sa_cache_account *a)
 {
     sa_cache_forget_scopes(a);
+    sa_cache_forget_list(a);
     sa_parts_free(&a->parts);
     free(a->name);
     free(a);
@@ -38,6 +39,13 @@ void sa_cache_close(struct sa_cache *c)
     free(c->accounts);
     sa_buf_free(&c->out);
     memset(c, 0, sizeof *c);
+}
+
+static void end_epoch(struct sa_cache_account *a)
+{
+    a->epoch = 0;
+    sa_parts_reset(&a->parts);
+    sa_cache_forget_list(a);
 }
 
 static struct sa_cache_account *find_account(const struct sa_cache *c, uint32_t handle)
@@ -214,13 +222,15 @@ void sa_cache_gone(struct sa_cache *c, uint32_t handle)
 
     if (!a)
         return;
-    a->epoch = 0;
-    sa_parts_reset(&a->parts);
+    end_epoch(a);
 }
 
 static int dispatch(struct sa_cache *c, struct sa_cache_account *a,
                     const Scaleagent__V1__AccountMessage *m, struct sa_err **err)
 {
+    if (a->listing && m->body_case != SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_OPEN &&
+        m->body_case != SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SCOPES)
+        return sa_err_set(err, SA_EPROTOCOL, "a message came amid the list of scopes");
     switch (m->body_case) {
     case SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_OPEN:
         return sa_cache_on_open(c, a, m->open, err);
@@ -265,8 +275,7 @@ static enum sa_cache_result refuse(struct sa_cache *c, struct sa_cache_account *
 
     if ((*err)->code != SA_EPROTOCOL && (*err)->code != SA_ELIMIT)
         return SA_CACHE_BROKEN;
-    a->epoch = 0;
-    sa_parts_reset(&a->parts);
+    end_epoch(a);
     if (sa_reply_violation(epoch, sa_err_msg(*err), &c->out) < 0)
         return SA_CACHE_BROKEN;
     sa_cache_send(c, a);
@@ -286,7 +295,7 @@ enum sa_cache_result sa_cache_message(struct sa_cache *c, uint32_t handle, const
         return SA_CACHE_OK; /* it was removed while this was on its way */
     m = scaleagent__v1__account_message__unpack(NULL, n, p);
     if (!m) {
-        a->epoch = 0;
+        end_epoch(a);
         sa_err_set(err, SA_EPROTOCOL, "%zu bytes from a worker are no AccountMessage", n);
         return SA_CACHE_MALFORMED;
     }
@@ -385,10 +394,9 @@ void sa_cache_abort(struct sa_cache *c)
     for (size_t i = 0; i < c->n_accounts; i++) {
         struct sa_cache_account *a = c->accounts[i];
 
-        a->epoch = 0;
+        end_epoch(a);
         a->due = false;
         sa_cache_forget_scopes(a);
-        sa_parts_reset(&a->parts);
     }
     c->deltas = 0;
     /* changes were counted in memory */

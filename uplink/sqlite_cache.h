@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "ipc/data.h"
 #include "uplink/parts.h"
 #include "uplink/sink.h"
 #include "uplink/sqlite_db.h"
 
 #define SA_CACHE_WINDOW          (1024u * 1024u) /* bytes of credit beyond what was received */
-#define SA_CACHE_MAX_SCOPES      20000u          /* of one account */
 #define SA_CACHE_MAX_FINGERPRINT 64u             /* bytes */
 
 /* One scope of an account in its present epoch; id is 0 until Scopes named it. */
@@ -30,7 +30,6 @@ struct sa_cache_scope {
     int64_t row;
     char *group, *resource, *namespace, *version, *kind;
     bool namespaced;
-    bool keep;    /* used while a new list of scopes is taken over */
     bool changed; /* count and sum are to be written at the next commit */
     uint64_t count;
     struct sa_sum sum;
@@ -48,6 +47,9 @@ struct sa_cache_account {
     uint64_t acked, granted, used;
     struct sa_cache_scope *scopes; /* sorted by id */
     size_t n_scopes;
+    struct sa_cache_scope *list; /* of scopes, of which the last part has not come */
+    size_t n_list, list_bytes;
+    bool listing; /* nothing else may come before that */
     struct sa_parts parts;
     bool due; /* changed something since the last commit */
 };
@@ -94,6 +96,13 @@ int sa_cache_begin(struct sa_cache *c, struct sa_cache_account *a, struct sa_err
 /* sqlite_open.c */
 int sa_cache_on_open(struct sa_cache *c, struct sa_cache_account *a,
                      const Scaleagent__V1__AccountOpen *m, struct sa_err **err);
+/* sqlite_scopes.c */
+void sa_cache_free_scope(struct sa_cache_scope *s); /* what it points to */
+/* For arrays that nothing else makes longer. */
+int sa_cache_append_scope(struct sa_cache_scope **v, size_t *n, const struct sa_cache_scope *s);
+/* Deletes the scopes of the account in this row, with their objects. */
+int sa_cache_drop_scopes(struct sa_cache *c, int64_t account, struct sa_err **err);
+void sa_cache_forget_list(struct sa_cache_account *a);
 int sa_cache_on_scopes(struct sa_cache *c, struct sa_cache_account *a,
                        const Scaleagent__V1__Scopes *m, struct sa_err **err);
 int sa_cache_drop_account(struct sa_cache *c, int64_t row, struct sa_err **err);

@@ -66,6 +66,14 @@ static size_t snapshots_running(const struct sa_worker *w)
     return n;
 }
 
+/* As sa_lists_full(). */
+static bool full(struct sa_worker *w)
+{
+    if (!w->comparisons_full)
+        w->comparisons_full = snapshots_running(w) >= SNAPSHOTS_MAX;
+    return w->comparisons_full;
+}
+
 static bool quiet(const struct sa_scope *s)
 {
     const struct sa_worker *w = s->w;
@@ -104,7 +112,7 @@ void sa_compare_step(struct sa_scope *s)
             send_sums(s);
         break;
     case SA_COMPARE_BEGIN:
-        if (snapshots_running(w) < SNAPSHOTS_MAX && s->complete)
+        if (s->complete && !full(w))
             sa_snapshot_begin(s);
         break;
     case SA_COMPARE_PAGES:

@@ -30,6 +30,14 @@ size_t sa_lists_running(const struct sa_worker *w)
     return n;
 }
 
+bool sa_lists_full(struct sa_worker *w)
+{
+    size_t budget = w->account.budget_per_account > 0 ? (size_t)w->account.budget_per_account : 50;
+    if (!w->lists_full)
+        w->lists_full = sa_lists_running(w) >= budget;
+    return w->lists_full;
+}
+
 static uint64_t reserved(const struct sa_worker *w)
 {
     uint64_t sum = 0;
@@ -327,11 +335,14 @@ void sa_list_step(struct sa_list *l)
         sa_worker_wake_at(w, l->not_before_ns);
         return;
     }
-    size_t budget = w->account.budget_per_account > 0 ? (size_t)w->account.budget_per_account : 50;
-    if (!l->active && sa_lists_running(w) >= budget)
+    bool begins = !l->active && sends(l);
+    if (begins && (w->credit_full || !sa_session_open(s)))
+        return;
+    if (!l->active && sa_lists_full(w))
         return;
     unsigned limit = page_limit(l);
     if (!limit) {
+        w->credit_full = w->credit_full || begins;
         /* While it waits, the table remembers what is deleted: not for as long as an outage. */
         if (l->waiting && !sa_session_open(s))
             sa_list_cancel(l);

@@ -32,6 +32,50 @@ static int copy_resource(struct sa_resource *to, const struct sa_resource *from)
     return to->group && to->version && to->plural && to->kind ? 0 : -1;
 }
 
+/* ---- by name: an account may have thousands, and a Welcome or a discovery asks for each ---- */
+
+static size_t name_hash(const char *group, const char *plural, const char *namespace)
+{
+    const char *const texts[] = {group, plural, namespace};
+    uint64_t h = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < 3; i++)
+        for (const unsigned char *p = (const unsigned char *)texts[i];; p++) {
+            h = (h ^ *p) * 1099511628211u;
+            if (!*p)
+                break;
+        }
+    return (size_t)(h ^ h >> 32);
+}
+
+static void index_add(struct sa_worker *w, size_t at)
+{
+    const struct sa_scope *s = w->scopes[at];
+    size_t mask = w->by_name.size - 1;
+    size_t i = name_hash(s->res.group, s->res.plural, s->namespace) & mask;
+    while (w->by_name.slots[i])
+        i = (i + 1) & mask;
+    w->by_name.slots[i] = (uint32_t)at + 1;
+}
+
+/* At most half full. */
+static bool index_ready(struct sa_worker *w)
+{
+    struct sa_scope_index *x = &w->by_name;
+    size_t size = 64;
+    if (x->size)
+        return true;
+    while (size < 4 * w->n_scopes)
+        size *= 2;
+    free(x->slots);
+    x->slots = calloc(size, sizeof *x->slots);
+    if (!x->slots)
+        return false;
+    x->size = size;
+    for (size_t i = 0; i < w->n_scopes; i++)
+        index_add(w, i);
+    return true;
+}
+
 struct sa_scope *sa_scope_new(struct sa_worker *w, const struct sa_resource *res,
                               const char *namespace, struct sa_err **err)
 {
@@ -53,6 +97,10 @@ struct sa_scope *sa_scope_new(struct sa_worker *w, const struct sa_resource *res
     s->names = (struct sa_list){.scope = s, .names = true, .backoff = backoff()};
     s->watch.backoff = s->gets_backoff = backoff();
     w->scopes[w->n_scopes++] = s;
+    if (2 * w->n_scopes > w->by_name.size)
+        w->by_name.size = 0;
+    else
+        index_add(w, w->n_scopes - 1);
     w->pump = true;
     return s;
 }
@@ -79,6 +127,7 @@ void sa_scope_free(struct sa_scope *s)
     for (size_t i = 0; i < w->n_scopes; i++)
         if (w->scopes[i] == s) {
             w->scopes[i] = w->scopes[--w->n_scopes];
+            w->by_name.size = 0;
             break;
         }
     free(s);
@@ -86,21 +135,36 @@ void sa_scope_free(struct sa_scope *s)
 
 struct sa_scope *sa_scope_by_id(struct sa_worker *w, uint32_t id)
 {
+    /* Where none has ever gone they stand in the order of their numbers. */
+    if (id && id <= w->n_scopes && w->scopes[id - 1]->id == id)
+        return w->scopes[id - 1];
     for (size_t i = 0; i < w->n_scopes; i++)
         if (w->scopes[i]->id == id)
             return w->scopes[i];
     return NULL;
 }
 
+static bool is_named(const struct sa_scope *s, const char *group, const char *plural,
+                     const char *namespace)
+{
+    return !s->internal && strcmp(s->namespace, namespace) == 0 &&
+           strcmp(s->res.plural, plural) == 0 && strcmp(s->res.group, group) == 0;
+}
+
 struct sa_scope *sa_scope_find(struct sa_worker *w, const char *group, const char *plural,
                                const char *namespace)
 {
-    for (size_t i = 0; i < w->n_scopes; i++) {
-        struct sa_scope *s = w->scopes[i];
-        if (!s->internal && strcmp(s->res.plural, plural) == 0 &&
-            strcmp(s->res.group, group) == 0 && strcmp(s->namespace, namespace) == 0)
-            return s;
+    size_t size = index_ready(w) ? w->by_name.size : 0;
+    for (size_t i = name_hash(group, plural, namespace); size; i++) {
+        uint32_t at = w->by_name.slots[i & (size - 1)];
+        if (!at)
+            return NULL;
+        if (is_named(w->scopes[at - 1], group, plural, namespace))
+            return w->scopes[at - 1];
     }
+    for (size_t i = 0; i < w->n_scopes; i++) /* there is no memory for more */
+        if (is_named(w->scopes[i], group, plural, namespace))
+            return w->scopes[i];
     return NULL;
 }
 

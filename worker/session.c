@@ -10,9 +10,9 @@
 #include "worker/scope.h"
 #include "worker/step.h"
 
-#define REOPEN_NS         (60 * SA_NS_PER_S) /* no answer to AccountOpen for so long: again */
 #define REOPEN_FENCED_NS  (SA_NS_PER_S / 2)
 #define REOPEN_REFUSED_NS (60 * SA_NS_PER_S)
+#define ENTRY_OVER        6u /* bytes of an entry in a message, beside its own */
 
 size_t sa_session_send(struct sa_worker *w, Scaleagent__V1__AccountMessage *m)
 {
@@ -72,35 +72,32 @@ static void send_open(struct sa_worker *w)
     m.open = &open;
     w->epoch = 0;
     w->session = SA_SESSION_OPENING;
-    w->reopen_ns = sa_mono_ns() + REOPEN_NS + sa_random(REOPEN_NS / 4);
+    w->reopen_ns = sa_mono_ns() + SA_REOPEN_NS + sa_random(SA_REOPEN_NS / 4);
     sa_session_send(w, &m);
 out:
     free(perms);
     free(list);
 }
 
-static void send_scopes(struct sa_worker *w)
+struct scope_entry {
+    Scaleagent__V1__Scope scope;
+    Scaleagent__V1__ScopeName name;
+};
+
+static size_t fill_entries(const struct sa_worker *w, struct scope_entry *entries,
+                           Scaleagent__V1__Scope **list)
 {
-    Scaleagent__V1__AccountMessage m = SCALEAGENT__V1__ACCOUNT_MESSAGE__INIT;
-    Scaleagent__V1__Scopes scopes = SCALEAGENT__V1__SCOPES__INIT;
     size_t n = 0;
-    struct entry {
-        Scaleagent__V1__Scope scope;
-        Scaleagent__V1__ScopeName name;
-    } *entries = calloc(w->n_scopes + 1, sizeof *entries);
-    Scaleagent__V1__Scope **list = calloc(w->n_scopes + 1, sizeof(Scaleagent__V1__Scope *));
-    if (!entries || !list)
-        goto out;
     for (size_t i = 0; i < w->n_scopes; i++) {
-        struct sa_scope *s = w->scopes[i];
+        const struct sa_scope *s = w->scopes[i];
         if (s->internal || s->evicted)
             continue;
-        struct entry *e = &entries[n];
+        struct scope_entry *e = &entries[n];
         scaleagent__v1__scope__init(&e->scope);
         scaleagent__v1__scope_name__init(&e->name);
         e->name.group = s->res.group;
         e->name.resource = s->res.plural;
-        e->name.namespace_ = s->namespace;
+        e->name.namespace_ = (char *)s->namespace;
         e->scope.id = s->id;
         e->scope.name = &e->name;
         e->scope.version = s->res.version;
@@ -108,24 +105,56 @@ static void send_scopes(struct sa_worker *w)
         e->scope.namespaced = s->res.namespaced;
         list[n++] = &e->scope;
     }
-    scopes.scopes = list;
-    scopes.n_scopes = n;
-    m.body_case = SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SCOPES;
-    m.scopes = &scopes;
-    w->scopes_changed = false;
-    if (sa_session_send(w, &m) == 0)
-        goto out;
-    for (size_t i = 0; i < w->n_scopes; i++) {
-        struct sa_scope *s = w->scopes[i];
-        bool now = !s->internal && !s->evicted;
-        bool begins = now && !s->announced;
-        s->announced = now;
-        if (!now) /* the other side deletes what it has of it */
-            s->known = (struct sa_known_scope){0};
-        if (begins)
-            sa_session_begin_scope(s);
+    return n;
+}
+
+/* In as many messages as it needs; one of an empty list. -1: the session is opened anew. */
+static int send_list(struct sa_worker *w, Scaleagent__V1__Scope **list, size_t n)
+{
+    size_t from = 0;
+    do {
+        Scaleagent__V1__AccountMessage m = SCALEAGENT__V1__ACCOUNT_MESSAGE__INIT;
+        Scaleagent__V1__Scopes scopes = SCALEAGENT__V1__SCOPES__INIT;
+        size_t bytes = 0, to = from;
+        for (; to < n; to++) {
+            bytes += scaleagent__v1__scope__get_packed_size(list[to]) + ENTRY_OVER;
+            if (bytes > SA_DATA_PART && to > from)
+                break;
+        }
+        scopes.scopes = list + from;
+        scopes.n_scopes = to - from;
+        scopes.more = to < n;
+        m.body_case = SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SCOPES;
+        m.scopes = &scopes;
+        if (sa_session_send(w, &m) == 0)
+            return -1;
+        from = to;
+    } while (from < n);
+    return 0;
+}
+
+static void announce(struct sa_scope *s)
+{
+    bool now = !s->internal && !s->evicted;
+    bool begins = now && !s->announced;
+    s->announced = now;
+    if (!now) /* the other side deletes what it has of it */
+        s->known = (struct sa_known_scope){0};
+    if (begins)
+        sa_session_begin_scope(s);
+}
+
+static void send_scopes(struct sa_worker *w)
+{
+    struct scope_entry *entries = calloc(w->n_scopes + 1, sizeof *entries);
+    Scaleagent__V1__Scope **list = calloc(w->n_scopes + 1, sizeof(Scaleagent__V1__Scope *));
+    if (entries && list) { /* else it is tried again at the next turn */
+        size_t n = fill_entries(w, entries, list);
+        w->scopes_changed = false;
+        if (send_list(w, list, n) == 0)
+            for (size_t i = 0; i < w->n_scopes; i++)
+                announce(w->scopes[i]);
     }
-out:
     free(entries);
     free(list);
 }
@@ -215,18 +244,38 @@ static int body(struct sa_worker *w, const Scaleagent__V1__AccountReply *r, stru
     return 0;
 }
 
-static int reply(struct sa_worker *w, const Scaleagent__V1__AccountReply *r, struct sa_err **err)
+static void welcome(struct sa_worker *w, const Scaleagent__V1__AccountReply *r)
 {
     bool opening = w->session == SA_SESSION_OPENING;
+    bool further = opening && w->epoch && r->epoch == w->epoch;
+    if (!further && (r->epoch <= w->epoch || (!opening && !w->epoch)))
+        return;
+    if (sa_session_welcome(w, r->epoch, r->welcome) == 0)
+        return;
+    Scaleagent__V1__Refusal why = SCALEAGENT__V1__REFUSAL__INIT;
+    why.code = SCALEAGENT__V1__REFUSAL__CODE__VIOLATION;
+    why.reason = (char *)"its Welcome has no end";
+    refused(w, &why);
+}
+
+/* Else it is of an epoch that we know to be over. */
+static bool refuses_us(const struct sa_worker *w, const Scaleagent__V1__AccountReply *r)
+{
+    bool fenced = r->refusal->code == SCALEAGENT__V1__REFUSAL__CODE__FENCED;
+    if (w->epoch && r->epoch == w->epoch)
+        return true;
+    return w->session == SA_SESSION_OPENING && (r->epoch == 0 || !fenced);
+}
+
+static int reply(struct sa_worker *w, const Scaleagent__V1__AccountReply *r, struct sa_err **err)
+{
     switch (r->body_case) {
     case SCALEAGENT__V1__ACCOUNT_REPLY__BODY_WELCOME:
-        if (r->epoch && (opening || (w->epoch && r->epoch > w->epoch)))
-            sa_session_welcome(w, r->epoch, r->welcome);
+        welcome(w, r);
         return 0;
     case SCALEAGENT__V1__ACCOUNT_REPLY__BODY_REFUSAL:
-        if (opening ? r->epoch == 0 || r->refusal->code != SCALEAGENT__V1__REFUSAL__CODE__FENCED
-                    : w->epoch && r->epoch == w->epoch)
-            refused(w, r->refusal); /* else it is of an epoch that we know to be over */
+        if (refuses_us(w, r))
+            refused(w, r->refusal);
         return 0;
     default:
         /* Of another epoch: late, and void. */

@@ -27,9 +27,12 @@ static inline bool sa_session_open(const struct sa_scope *s)
     return s->w->session == SA_SESSION_CACHING && s->announced;
 }
 
+#define SA_REOPEN_NS (60 * SA_NS_PER_S) /* no answer to AccountOpen for so long: again */
+
 /* welcome.c */
-void sa_session_welcome(struct sa_worker *w, uint64_t epoch,
-                        const Scaleagent__V1__Welcome *welcome);
+/* A Welcome, or the next part of one: of the present epoch while the session is opening, else of a
+ * new one. -1: there is no end to its scopes. */
+int sa_session_welcome(struct sa_worker *w, uint64_t epoch, const Scaleagent__V1__Welcome *welcome);
 /* A scope begins in this epoch, with what the other side said of it. */
 void sa_session_begin_scope(struct sa_scope *s);
 /* What was said and not acknowledged is dirty; nothing is compared any more. */

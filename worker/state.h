@@ -270,15 +270,23 @@ struct sa_worker {
     struct sa_scope **scopes;
     size_t n_scopes;
     uint32_t last_scope;
+    struct sa_scope_index {
+        uint32_t *slots; /* places in `scopes`, counted from 1; 0 is empty */
+        size_t size;     /* a power of two; 0: to be made */
+    } by_name;
+    /* In this round of a turn none more can begin, so that thousands need not count each time:
+     * lists, those of them that need credit, comparisons by pages. */
+    bool lists_full, credit_full, comparisons_full;
 
     enum sa_session session;
-    uint64_t epoch;
+    uint64_t epoch;  /* while opening: of the Welcome of which parts have come, else 0 */
+    size_t welcomed; /* scopes in its parts */
     uint64_t credit, spent;
     uint64_t sequence; /* of the next delta */
     uint64_t acked;
     uint32_t last_snapshot;
     bool scopes_changed; /* Scopes is to be sent */
-    uint64_t reopen_ns;  /* when AccountOpen is to be sent again; 0 not */
+    uint64_t reopen_ns; /* when AccountOpen is to be sent again; 0 not */
     struct sa_batch batch;
     struct sa_unacked unacked;
     struct sa_large large;

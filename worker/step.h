@@ -10,6 +10,10 @@ void sa_worker_wake_at(struct sa_worker *w, uint64_t at_ns);
 
 /* Lists (and initial events of watches) that run now. */
 size_t sa_lists_running(const struct sa_worker *w);
+/* As many as the budget allows. In an account of thousands of scopes each of them asks in each
+ * turn, so that the answer "yes" holds for the rest of a round: one that ended meanwhile leaves its
+ * place to the next. */
+bool sa_lists_full(struct sa_worker *w);
 
 /* A list, or the initial events of a watch, brought every object of the scope as of version. */
 void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version_n);

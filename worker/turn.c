@@ -33,6 +33,11 @@ void sa_worker_wake_at(struct sa_worker *w, uint64_t at_ns)
     sa_timer_set(w->loop, &w->wake, at_ns > now ? at_ns - now : 0, on_wake, w);
 }
 
+static void begin_round(struct sa_worker *w)
+{
+    w->lists_full = w->credit_full = w->comparisons_full = false;
+}
+
 void sa_worker_turn(struct sa_worker *w)
 {
     for (unsigned round = 0; w->pump && round < ROUNDS; round++) {
@@ -40,6 +45,7 @@ void sa_worker_turn(struct sa_worker *w)
         if (w->restored)
             sa_list_restored(w, NULL);
         w->restored = false;
+        begin_round(w);
         sa_open_step(w);
         sa_reach_step(w);
         sa_session_step(w);
@@ -49,6 +55,7 @@ void sa_worker_turn(struct sa_worker *w)
             sa_resolve_step(w->scopes[i]);
             sa_compare_step(w->scopes[i]);
         }
+        begin_round(w);
     }
     if (w->pump)
         sa_worker_wake_at(w, sa_mono_ns() + SA_NS_PER_MS);
@@ -155,6 +162,7 @@ void sa_worker_clear(struct sa_worker *w)
     while (w->n_scopes)
         sa_scope_free(w->scopes[w->n_scopes - 1]);
     free(w->scopes);
+    free(w->by_name.slots);
     sa_resources_free(&w->resources);
     sa_names_clear(&w->cluster_wide);
     sa_names_clear(&w->narrow);

@@ -288,9 +288,8 @@ void sa_watch_open(struct sa_scope *s)
         sa_scope_relist(s);
         return;
     }
-    size_t budget = w->account.budget_per_account > 0 ? (size_t)w->account.budget_per_account : 50;
     if (initial) {
-        if (sa_lists_running(w) >= budget)
+        if (sa_lists_full(w))
             return;
         sa_resolve_cancel(w, s); /* else what they bring counts as named by the list */
         sa_resolve_list_begins(s);

@@ -51,32 +51,54 @@ static void note_known(struct sa_worker *w, const Scaleagent__V1__KnownScope *k)
     s->known.age_ms = k->age_ms;
 }
 
-void sa_session_welcome(struct sa_worker *w, uint64_t epoch, const Scaleagent__V1__Welcome *welcome)
+static void stand_by(struct sa_worker *w)
 {
+    sa_log(SA_INFO, "another agent streams this account; standing by");
+    w->session = SA_SESSION_STANDBY;
+    for (size_t i = 0; i < w->n_scopes; i++) {
+        if (w->scopes[i]->follow != SA_FOLLOW_OFF)
+            sa_scope_suspend(w->scopes[i]);
+        if (w->scopes[i]->dirty) /* what the other agent sends is not ours to repeat */
+            sa_dirty_clear(w->scopes[i]->dirty);
+        w->scopes[i]->compare_needed = true; /* and what it wrote last is not known */
+    }
+}
+
+static void begin_epoch(struct sa_worker *w, uint64_t epoch)
+{
+    if (w->session != SA_SESSION_OPENING || !w->reopen_ns) /* it was not asked for */
+        w->reopen_ns = sa_mono_ns() + SA_REOPEN_NS;
     sa_session_end_epoch(w);
+    w->session = SA_SESSION_OPENING;
     w->epoch = epoch;
+    w->welcomed = 0;
+}
+
+int sa_session_welcome(struct sa_worker *w, uint64_t epoch, const Scaleagent__V1__Welcome *welcome)
+{
+    bool caching = welcome->role == SCALEAGENT__V1__WELCOME__ROLE__CACHING;
+    if (w->session != SA_SESSION_OPENING || epoch != w->epoch)
+        begin_epoch(w, epoch);
+    w->welcomed += welcome->n_scopes;
+    if (w->welcomed > SA_SCOPES_MAX || (welcome->more && welcome->n_scopes == 0))
+        return -1;
+    for (size_t i = 0; caching && i < welcome->n_scopes; i++)
+        note_known(w, welcome->scopes[i]);
+    if (welcome->more)
+        return 0;
     w->slot->epoch = epoch;
     w->credit = welcome->credit;
     w->reopen_ns = 0;
-    if (welcome->role != SCALEAGENT__V1__WELCOME__ROLE__CACHING) {
-        sa_log(SA_INFO, "another agent streams this account; standing by");
-        w->session = SA_SESSION_STANDBY;
-        for (size_t i = 0; i < w->n_scopes; i++) {
-            if (w->scopes[i]->follow != SA_FOLLOW_OFF)
-                sa_scope_suspend(w->scopes[i]);
-            if (w->scopes[i]->dirty) /* what the other agent sends is not ours to repeat */
-                sa_dirty_clear(w->scopes[i]->dirty);
-            w->scopes[i]->compare_needed = true; /* and what it wrote last is not known */
-        }
-        return;
+    if (!caching) {
+        stand_by(w);
+        return 0;
     }
     w->session = SA_SESSION_CACHING;
-    for (size_t i = 0; i < welcome->n_scopes; i++)
-        note_known(w, welcome->scopes[i]);
     for (size_t i = 0; i < w->n_scopes; i++) /* the one that Scopes does not name */
         if (w->scopes[i]->internal && w->scopes[i]->follow == SA_FOLLOW_OFF)
             w->scopes[i]->follow = SA_FOLLOW_LIST;
     w->scopes_changed = true; /* Scopes comes first in an epoch, and begins each scope */
+    return 0;
 }
 
 /* The rows of the checkpoint are cut and chosen as those that we would send. */

@@ -164,7 +164,7 @@ static void give_scopes(struct input *in)
 
         v[i] = (struct fx_scope){b % 4u, resources[(b >> 2) % 3u], (b >> 4) % 2u ? "ns" : ""};
     }
-    give(fx_scopes(epoch, v, n));
+    give(next(in) % 4u == 0 ? fx_scopes_more(epoch, v, n) : fx_scopes(epoch, v, n));
 }
 
 static void step(struct input *in)
@@ -197,7 +197,8 @@ static void step(struct input *in)
         give(fx_end(epoch, 1 + b % 3u, (b >> 2) % 4u, (b >> 4) % 4u));
         break;
     case 7:
-        give(fx_checkpoint(epoch, 1 + next(in) % 3u, "5", "f"));
+        b = next(in);
+        give(fx_checkpoint(epoch, 1 + b % 3u, b & 4u ? "5" : "", b & 4u ? "f" : ""));
         break;
     case 8:
         give_raw(in);

@@ -133,7 +133,7 @@ class SettingsByStream(Settings):
     sink = "grpc"
 
     def start_peer(self, directory):
-        peer = Peer(directory / "peer").start()
+        peer = Peer(directory / "peer", "--part", 200).start()  # so that each Welcome comes in parts
         self.addCleanup(peer.stop)
         self.addCleanup(lambda: self.assertEqual(peer.violations(), []))
         return peer

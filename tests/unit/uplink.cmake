@@ -9,3 +9,5 @@ sa_unit_test(uplink_jsonl_test uplink_jsonl_test.c uplink_messages.c
 sa_unit_test(uplink_grpc_test uplink_grpc_test.c uplink_grpc_fixture.c uplink_messages.c
              LINK sa_uplink)
 set_tests_properties(uplink_grpc_test PROPERTIES SKIP_RETURN_CODE 77 LABELS "unit;peer")
+# Both sides of the data channel at once.
+sa_unit_test(wide_test wide_test.c worker_fake.c LINK sa_worker sa_uplink)

@@ -11,15 +11,24 @@ static char dir[64];
 struct sa_cache cache;
 Scaleagent__V1__AccountReply *last[8]; /* by handle: the last reply */
 unsigned replies;
+size_t welcomed, parts;
 
 static void on_reply(void *arg, uint32_t handle, const void *p, size_t n)
 {
     (void)arg;
     ck_assert_uint_lt(handle, 8);
+    ck_assert_uint_lt(n, 256 * 1024);
+    if (last[handle] && last[handle]->body_case == SCALEAGENT__V1__ACCOUNT_REPLY__BODY_WELCOME &&
+        last[handle]->welcome->more)
+        parts++;
+    else
+        welcomed = 0, parts = 1;
     if (last[handle])
         scaleagent__v1__account_reply__free_unpacked(last[handle], NULL);
     last[handle] = scaleagent__v1__account_reply__unpack(NULL, n, p);
     ck_assert_ptr_nonnull(last[handle]);
+    if (last[handle]->body_case == SCALEAGENT__V1__ACCOUNT_REPLY__BODY_WELCOME)
+        welcomed += last[handle]->welcome->n_scopes;
     replies++;
 }
 

@@ -12,6 +12,7 @@ extern char path[96]; /* of the file */
 extern struct sa_cache cache;
 extern Scaleagent__V1__AccountReply *last[8]; /* by handle: the last reply */
 extern unsigned replies;
+extern size_t welcomed, parts; /* scopes in the last Welcome, and its messages */
 
 void open_cache(void);
 void set_up(void);

@@ -179,6 +179,32 @@ START_TEST(writes_what_would_leave)
 }
 END_TEST
 
+START_TEST(takes_a_list_of_scopes_in_parts)
+{
+    static const char object[] = "{\"kind\":\"Pod\",\"n\":1}";
+    static const struct fx_scope pods = {1, "pods", NULL}, nodes = {2, "nodes", NULL};
+    struct fx_delta begun = {1, "ns", "x", object, 0, 5}, d = {2, "", "n", object, 0, 0};
+    cJSON *o = NULL;
+    uint64_t epoch;
+
+    open_sink();
+    epoch = open_account();
+    ck_assert_int_eq(say(fx_scopes_more(epoch, &pods, 1)), 0);
+    ck_assert_int_eq(say(fx_scopes(epoch, &nodes, 1)), 0);
+    ck_assert_int_eq(say(fx_deltas(epoch, 1, &d, 1)), 0);
+    ck_assert_int_eq(say(fx_deltas(epoch, 2, &begun, 1)), 0);
+    /* the object under way goes with its scope */
+    ck_assert_int_eq(say(fx_scopes(epoch, &nodes, 1)), 0);
+    ck_assert_int_eq(say(fx_deltas(epoch, 3, &d, 1)), 0);
+    turn_for(60);
+    ck_assert_uint_eq(last->ack->sequence, 3);
+    ck_assert_uint_eq(lines("delta", &o), 2);
+    ck_assert_str_eq(text(o, "resource"), "nodes");
+    cJSON_Delete(o);
+    ck_assert_int_eq(say(fx_scopes_more(epoch, NULL, 0)), -1);
+}
+END_TEST
+
 START_TEST(puts_parts_together)
 {
     static const char object[] = "{\"kind\":\"Pod\",\"n\":1}";
@@ -282,6 +308,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_set_timeout(t, 30);
     tcase_add_test(t, writes_what_would_leave);
+    tcase_add_test(t, takes_a_list_of_scopes_in_parts);
     tcase_add_test(t, puts_parts_together);
     tcase_add_test(t, objects_can_not_break_lines);
     tcase_add_test(t, a_slow_reader_slows_the_workers);

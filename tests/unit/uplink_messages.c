@@ -61,7 +61,7 @@ struct fx fx_open(const char *cluster)
     return pack(&m);
 }
 
-struct fx fx_scopes(uint64_t epoch, const struct fx_scope *v, size_t n)
+static struct fx list_scopes(uint64_t epoch, const struct fx_scope *v, size_t n, bool more)
 {
     Scaleagent__V1__Scopes scopes = SCALEAGENT__V1__SCOPES__INIT;
     Scaleagent__V1__AccountMessage m = message(epoch, SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_SCOPES);
@@ -86,12 +86,23 @@ struct fx fx_scopes(uint64_t epoch, const struct fx_scope *v, size_t n)
     }
     scopes.scopes = list;
     scopes.n_scopes = n;
+    scopes.more = more;
     m.scopes = &scopes;
     out = pack(&m);
     free(s);
     free(names);
     free(list);
     return out;
+}
+
+struct fx fx_scopes(uint64_t epoch, const struct fx_scope *v, size_t n)
+{
+    return list_scopes(epoch, v, n, false);
+}
+
+struct fx fx_scopes_more(uint64_t epoch, const struct fx_scope *v, size_t n)
+{
+    return list_scopes(epoch, v, n, true);
 }
 
 static void fill_delta(Scaleagent__V1__Delta *d, const struct fx_delta *v, struct sa_digest *digest)

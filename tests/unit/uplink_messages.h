@@ -34,6 +34,7 @@ struct fx_entry {
 void fx_digest(const char *object, struct sa_digest *out);
 struct fx fx_open(const char *cluster);
 struct fx fx_scopes(uint64_t epoch, const struct fx_scope *v, size_t n);
+struct fx fx_scopes_more(uint64_t epoch, const struct fx_scope *v, size_t n); /* a part of them */
 struct fx fx_deltas(uint64_t epoch, uint64_t first, const struct fx_delta *v, size_t n);
 struct fx fx_sums(uint64_t epoch, uint32_t scope, uint64_t count, const struct sa_sum *sum);
 struct fx fx_begin(uint64_t epoch, uint32_t scope, uint32_t snapshot);

@@ -2,6 +2,6 @@
 sa_unit_test(worker_test
   worker_test.c worker_fake.c worker_discovery.c worker_kinds.c worker_plan.c worker_describe.c
   worker_filter.c worker_list.c worker_watch.c worker_session.c worker_compare.c worker_resolve.c
-  worker_races.c worker_random.c worker_fingerprint.c
+  worker_races.c worker_random.c worker_fingerprint.c worker_opening.c
   LINK sa_worker)
 sa_unit_test(worker_link_test worker_link_test.c LINK sa_worker nng::nng)

@@ -311,7 +311,7 @@ void fake_start(struct fake *f)
 
 /* ---- the other side ---- */
 
-static void reply(struct fake *f, Scaleagent__V1__AccountReply *r)
+void fake_reply(struct fake *f, const Scaleagent__V1__AccountReply *r)
 {
     size_t n = scaleagent__v1__account_reply__get_packed_size(r);
     uint8_t *p = malloc(n + 1);
@@ -381,7 +381,7 @@ void fake_send_welcome(struct fake *f, const struct fake_known *known, uint64_t 
     Scaleagent__V1__AccountReply r = new_reply(f);
     r.body_case = SCALEAGENT__V1__ACCOUNT_REPLY__BODY_WELCOME;
     r.welcome = &welcome;
-    reply(f, &r);
+    fake_reply(f, &r);
 }
 
 void fake_welcome(struct fake *f, const struct fake_known *known, uint64_t credit)
@@ -465,7 +465,7 @@ void fake_ack(struct fake *f, uint64_t sequence, uint64_t credit)
     ack.credit = credit;
     r.body_case = SCALEAGENT__V1__ACCOUNT_REPLY__BODY_ACK;
     r.ack = &ack;
-    reply(f, &r);
+    fake_reply(f, &r);
 }
 
 void fake_sums(struct fake *f, uint32_t scope, bool in_step)
@@ -476,7 +476,7 @@ void fake_sums(struct fake *f, uint32_t scope, bool in_step)
     sums.in_step = in_step;
     r.body_case = SCALEAGENT__V1__ACCOUNT_REPLY__BODY_SUMS;
     r.sums = &sums;
-    reply(f, &r);
+    fake_reply(f, &r);
 }
 
 void fake_wants(struct fake *f, const Scaleagent__V1__SnapshotPage *p, const char *names)
@@ -495,7 +495,7 @@ void fake_wants(struct fake *f, const Scaleagent__V1__SnapshotPage *p, const cha
                 index[wants.n_index++] = i;
     r.body_case = SCALEAGENT__V1__ACCOUNT_REPLY__BODY_WANTS;
     r.wants = &wants;
-    reply(f, &r);
+    fake_reply(f, &r);
     free(copy);
 }
 
@@ -508,7 +508,7 @@ void fake_done(struct fake *f, uint32_t scope, uint32_t snapshot, bool complete)
     done_.complete = complete;
     r.body_case = SCALEAGENT__V1__ACCOUNT_REPLY__BODY_DONE;
     r.done = &done_;
-    reply(f, &r);
+    fake_reply(f, &r);
 }
 
 struct sa_scope *fake_scope(struct fake *f)

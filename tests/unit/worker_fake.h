@@ -85,6 +85,7 @@ void fake_expect_deltas(struct fake *f, const char *what);
 message *fake_expect(struct fake *f, int body_case);
 void fake_flush(struct fake *f); /* the batch's time is up */
 
+void fake_reply(struct fake *f, const Scaleagent__V1__AccountReply *r);
 /* Replies of the other side, in the present epoch. */
 void fake_ack(struct fake *f, uint64_t sequence, uint64_t credit);
 void fake_sums(struct fake *f, uint32_t scope, bool in_step);

@@ -24,6 +24,7 @@ int main(void)
     suite_add_tcase(s, worker_races_cases());
     suite_add_tcase(s, worker_random_cases());
     suite_add_tcase(s, worker_fingerprint_cases());
+    suite_add_tcase(s, worker_opening_cases());
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -17,5 +17,6 @@ TCase *worker_resolve_cases(void);
 TCase *worker_races_cases(void);
 TCase *worker_random_cases(void);
 TCase *worker_fingerprint_cases(void);
+TCase *worker_opening_cases(void);
 
 #endif

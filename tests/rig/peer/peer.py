@@ -33,6 +33,7 @@ def parse():
     add("--dump", metavar="FILE", help="on USR1: every row, a JSON object a line")
     add("--stats", metavar="FILE", help="on USR1 and at the end: what came, counted at the stream, as JSON")
     add("--credit", type=int, default=1 << 20, metavar="BYTES", help="window of each account (default 1 MiB)")
+    add("--part", type=int, default=192 << 10, metavar="BYTES", help="where a part of Welcome ends (default 192 KiB)")
     add("--commit-delay", type=float, default=5, metavar="MS", help="how long changes are gathered (default 5)")
     add("--ack-delay", type=float, default=0, metavar="MS", help="wait after a commit before it is acknowledged")
     add("--stall", type=float, default=0, metavar="S", help="answer nothing for the first S seconds of a stream")

@@ -5,7 +5,7 @@ import json
 import time
 
 from store import Row
-from wire import MESSAGE_MAX, pb
+from wire import MESSAGE_MAX, SCOPES_MAX, pb
 
 
 class Violation(Exception):
@@ -27,6 +27,7 @@ class Epoch:
         self.used, self.granted = 0, window
         self.window = window
         self.scopes = None   # {id: Scope}
+        self.listing = None  # pb.Scope of the list's parts, until the last has come
         self.vouched = set()  # ids of scopes that are in step, or resume from a checkpoint
         self.untouched = set()  # ids of scopes of which nothing was sent: Welcome's sums still hold
         self.resumable = set()  # names of scopes that Welcome gave a checkpoint for
@@ -216,12 +217,25 @@ class Session:
                 name=pb.ScopeName(group=s.name[0], resource=s.name[1], namespace=s.name[2]), resource_version=s.checkpoint,
                 age_ms=age, count=len(s.rows), sum=s.sum_bytes(), kind=s.kind, version=s.version, namespaced=s.namespaced,
                 fingerprint=s.fingerprint))
-        self._reply(account, welcome=pb.Welcome(role=pb.Welcome.CACHING, scopes=known, credit=e.granted))
+        for part, more in self._parts(known):
+            self._reply(account, welcome=pb.Welcome(role=pb.Welcome.CACHING, scopes=part, credit=e.granted, more=more))
         self.peer.changed()
 
+    def _parts(self, known):
+        """(some of them, are there more?) until there are none."""
+        part, size = [], 0
+        for k in known:
+            if part and size + k.ByteSize() > self.peer.options.part:
+                yield part, True
+                part, size = [], 0
+            part.append(k)
+            size += k.ByteSize()
+        yield part, False
+
     def _in_epoch(self, account, e, body, m, size, count):
+        require(size <= MESSAGE_MAX, "{} bytes are more than {}", size, MESSAGE_MAX)
+        require(e.listing is None or body == "scopes", "came amid the list of scopes")
         if body in ("deltas", "page"):
-            require(size <= MESSAGE_MAX, "{} bytes are more than {}", size, MESSAGE_MAX)
             e.used += size
             require(e.used <= e.granted, "{} bytes were sent where {} were granted", e.used, e.granted)
             self.due.add(account.handle)
@@ -234,9 +248,15 @@ class Session:
         return e.scopes[scope_id]
 
     def _scopes(self, account, e, m, _count):
+        listed = (e.listing or []) + list(m.scopes)
+        require(len(listed) <= SCOPES_MAX, "{} scopes are more than {}", len(listed), SCOPES_MAX)
+        require(m.scopes or not m.more, "a part of the list of scopes is empty")
+        e.listing = listed if m.more else None
+        if m.more:
+            return
         before, now = e.scopes or {}, {}
         names = set()
-        for s in m.scopes:
+        for s in listed:
             name = (s.name.group, s.name.resource, s.name.namespace)
             require(s.id > 0 and s.name.resource and s.kind and s.version, "scope {} lacks something", name)
             require(s.id not in now and name not in names, "scope {} is named twice", name)
@@ -250,6 +270,8 @@ class Session:
         for name in set(account.stored.scopes) - names:
             self.store.drop_scope(account.stored, account.stored.scopes[name])
         e.scopes = now
+        if e.part and e.part[0].scope not in now:
+            e.part = None  # the object went with its scope
 
     def _sums(self, account, e, m, _count):
         s = self._find(e, m.scope)

@@ -17,3 +17,4 @@ with tempfile.TemporaryDirectory() as _out:
 SERVICE = "scaleagent.v1.ScaleAgent"
 PROTOCOL = 1
 MESSAGE_MAX = 256 * 1024  # bytes of an AccountMessage
+SCOPES_MAX = 20000  # of an account
