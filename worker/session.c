@@ -10,7 +10,8 @@
 #include "worker/scope.h"
 #include "worker/step.h"
 
-#define REOPEN_FENCED_NS  (SA_NS_PER_S / 2)
+/* An epoch that lasted so long has nothing to do with how the one before it ended. */
+#define CALM_NS           (300 * SA_NS_PER_S)
 #define REOPEN_REFUSED_NS (60 * SA_NS_PER_S)
 #define ENTRY_OVER        6u /* bytes of an entry in a message, beside its own */
 
@@ -198,12 +199,15 @@ static void refused(struct sa_worker *w, const Scaleagent__V1__Refusal *r)
         [SCALEAGENT__V1__REFUSAL__CODE__VIOLATION] = "the protocol was broken",
     };
     bool fenced = r->code == SCALEAGENT__V1__REFUSAL__CODE__FENCED;
+    uint64_t now = sa_mono_ns();
+    if (w->session != SA_SESSION_OPENING && now - w->welcome_ns >= CALM_NS)
+        sa_backoff_reset(&w->fenced);
     const char *text = (size_t)r->code < sizeof why / sizeof *why ? why[r->code] : "refused";
     sa_session_end_epoch(w);
     w->session = SA_SESSION_REFUSED;
     w->epoch = 0;
-    w->reopen_ns = sa_mono_ns() + (fenced ? REOPEN_FENCED_NS + sa_random(REOPEN_FENCED_NS)
-                                          : REOPEN_REFUSED_NS + sa_random(REOPEN_REFUSED_NS));
+    w->reopen_ns = now + (fenced ? sa_backoff_next(&w->fenced)
+                                 : REOPEN_REFUSED_NS + sa_random(REOPEN_REFUSED_NS));
     /* Fenced is who was silent for too long: what it lost is said, and what it does about it. */
     sa_slot_error(w->slot, "%s: %s%s%.150s",
                   fenced ? "Spinnaker ended the epoch" : "Spinnaker does not take the account",

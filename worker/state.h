@@ -286,6 +286,8 @@ struct sa_worker {
     uint64_t acked;
     uint32_t last_snapshot;
     bool scopes_changed; /* Scopes is to be sent */
+    uint64_t welcome_ns; /* when the last Welcome was complete */
+    struct sa_backoff fenced;
     uint64_t reopen_ns; /* when AccountOpen is to be sent again; 0 not */
     struct sa_batch batch;
     struct sa_unacked unacked;

@@ -131,6 +131,9 @@ int sa_worker_init(struct sa_worker *w, struct sa_err **err)
     w->average = 4096;
     w->open_backoff =
         (struct sa_backoff){.base_ns = SA_NS_PER_S, .multiplier = 1.6, .jitter = SA_REACH_JITTER};
+    /* Two that take an account from each other do it ever more slowly. */
+    w->fenced = (struct sa_backoff){
+        .base_ns = SA_NS_PER_S / 2, .max_ns = 60 * SA_NS_PER_S, .multiplier = 2, .jitter = 0.4};
     sa_random_bytes(w->instance, sizeof w->instance);
     sa_buf_init(&w->scratch, 0);
     sa_buf_init(&w->message, 0);

@@ -86,6 +86,7 @@ int sa_session_welcome(struct sa_worker *w, uint64_t epoch, const Scaleagent__V1
         note_known(w, welcome->scopes[i]);
     if (welcome->more)
         return 0;
+    w->welcome_ns = sa_mono_ns();
     w->slot->epoch = epoch;
     w->credit = welcome->credit;
     w->reopen_ns = 0;

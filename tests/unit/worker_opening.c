@@ -164,6 +164,35 @@ START_TEST(a_welcome_without_an_end_is_refused)
 }
 END_TEST
 
+/* Two that take an account from each other do so ever more slowly. */
+START_TEST(who_is_fenced_again_and_again_waits_longer)
+{
+    struct fake *f = opened();
+    uint64_t least = SA_NS_PER_S / 4, wait = 0;
+    for (int i = 0; i < 12; i++, least = least * 3 / 2) {
+        f->epoch = 7 + (unsigned)i;
+        part(f, "pods", 5, false);
+        fake_drop(fake_expect(f, BODY(SCOPES)));
+        refuse(f, f->epoch, SCALEAGENT__V1__REFUSAL__CODE__FENCED);
+        wait = f->w.reopen_ns - sa_mono_ns();
+        ck_assert_uint_gt(wait, least < 30 * SA_NS_PER_S ? least : 30 * SA_NS_PER_S);
+        ck_assert_uint_lt(wait, 90 * SA_NS_PER_S);
+        f->epoch = 0;
+        fake_skip_waits(f);
+        fake_drop(fake_expect(f, BODY(OPEN)));
+    }
+    ck_assert_uint_gt(wait, 30 * SA_NS_PER_S);
+    /* an epoch that lasted was none of that */
+    f->epoch = 99;
+    part(f, "pods", 5, false);
+    fake_drop(fake_expect(f, BODY(SCOPES)));
+    f->w.welcome_ns -= 600 * SA_NS_PER_S;
+    refuse(f, 99, SCALEAGENT__V1__REFUSAL__CODE__FENCED);
+    ck_assert_uint_lt(f->w.reopen_ns, sa_mono_ns() + SA_NS_PER_S);
+    fake_free(f);
+}
+END_TEST
+
 TCase *worker_opening_cases(void)
 {
     TCase *t = tcase_create("opening");
@@ -172,5 +201,6 @@ TCase *worker_opening_cases(void)
     tcase_add_test(t, parts_end_with_the_stream);
     tcase_add_test(t, fenced_amid_the_parts);
     tcase_add_test(t, a_welcome_without_an_end_is_refused);
+    tcase_add_test(t, who_is_fenced_again_and_again_waits_longer);
     return t;
 }
