@@ -245,12 +245,18 @@ static const char *closed_text(const struct sa_call *c)
                  "(clouddriver.tls.clientCertFile)?";
 }
 
+/* libcurl 8 hands on nghttp2's words for an answer that is no HTTP/2; with 7.88 it is no answer. */
+static bool is_no_http2(const struct sa_call *c)
+{
+    return c->received == 0 && strstr(c->text, "expected SETTINGS frame") != NULL;
+}
+
 static void curl_error(const struct sa_call *c, struct sa_err **err)
 {
     const char *text = c->text[0] ? c->text : curl_easy_strerror(c->result);
     enum sa_code code = SA_ENETWORK;
 
-    switch (c->result) {
+    switch (is_no_http2(c) ? CURLE_GOT_NOTHING : c->result) {
     case CURLE_GOT_NOTHING:
         text = "no answer came: does a gRPC server listen there?";
         break;

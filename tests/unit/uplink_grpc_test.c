@@ -380,24 +380,28 @@ START_TEST(says_that_no_grpc_is_there)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
 
     sa.sin_port = htons(gx.port);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     ck_assert_int_eq(listen(fd, 1), 0);
     gx_open();
-    gx_turn(100);
-    for (int i = 0; i < 2; i++) { /* the second is to hear what the first may have lost */
+    /* A second connection is to hear what the first may have lost; newer libcurl loses nothing. */
+    for (int i = 0, calls = 0; i < 100 && gx.downs == 0; i++) {
         int c = accept(fd, NULL, NULL);
 
-        ck_assert_int_eq(write(c, answer, sizeof answer - 1), sizeof answer - 1);
+        if (c >= 0) {
+            ck_assert_int_le(++calls, 2);
+            ck_assert_int_eq(write(c, answer, sizeof answer - 1), sizeof answer - 1);
+        }
         gx_turn(100);
-        close(c);
+        if (c >= 0)
+            close(c);
     }
-    gx_wait(&gx.downs, 1);
+    ck_assert_int_eq(gx.downs, 1);
     ck_assert_int_eq(gx.code, SA_ENETWORK);
-    ck_assert_ptr_nonnull(strstr(gx.why, "does a gRPC server listen there?"));
+    ck_assert_msg(strstr(gx.why, "does a gRPC server listen there?") != NULL, "%s", gx.why);
     close(fd);
 }
 END_TEST
