@@ -38,12 +38,19 @@ struct sa_call {
     char grpc_message[512];
     bool paused, finishing, grpc_content, over;
     bool tls, certificate; /* over TLS; with a certificate of ours */
-    curl_socket_t sending; /* the connection, while libcurl waits for room to send; or bad */
+    curl_socket_t fd;      /* the connection, while libcurl watches it; or bad */
+    curl_socket_t sending; /* the same, while libcurl waits for room to send; or bad */
+    unsigned waited;       /* turns since the status came */
     CURLcode result;
     char text[CURL_ERROR_SIZE];
 };
 
+/* How long libcurl has to end a call whose status came. */
+#define STATUS_TURN_NS (10 * SA_NS_PER_MS)
+#define STATUS_TURNS   50
+
 static void drive(struct sa_call *c, curl_socket_t fd, int what);
+static void on_kick(void *arg);
 
 static void on_timer(void *arg)
 {
@@ -79,6 +86,7 @@ static int set_fd(CURL *easy, curl_socket_t fd, int what, void *arg, void *unuse
 
     (void)easy;
     (void)unused;
+    c->fd = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
     c->sending = what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT) ? fd : CURL_SOCKET_BAD;
     if (what == CURL_POLL_REMOVE) {
         sa_loop_fd_remove(c->loop, fd);
@@ -302,6 +310,24 @@ static void report_end(struct sa_call *c)
     c->ev->end(c->arg, err);
 }
 
+/* The status came, and with it the end of the answer. libcurl takes the call for ended once both
+ * halves are, but finds that out when it next reads, and nothing more need come: grpc-java, for
+ * one, sends no RST_STREAM. So it is made to read; and if it is still busy with the upload after a
+ * while, that does not matter any more.
+ */
+static void end_after_status(struct sa_call *c)
+{
+    if (c->fd != CURL_SOCKET_BAD)
+        drive(c, c->fd, CURL_CSELECT_IN);
+    if (c->over)
+        return;
+    if (++c->waited > STATUS_TURNS) {
+        c->over = true;
+        c->result = CURLE_OK;
+    }
+    sa_timer_set(c->loop, &c->kick, c->over ? 0 : STATUS_TURN_NS, on_kick, c);
+}
+
 /* In a turn of its own, so that the owner may free the call or send more. */
 static void on_kick(void *arg)
 {
@@ -319,6 +345,8 @@ static void on_kick(void *arg)
         /* Not paused: it would send in the next turn, which may come after a rest. */
         drive(c, c->sending, CURL_CSELECT_OUT);
     }
+    if (!c->over && c->grpc_status >= 0)
+        end_after_status(c);
 }
 
 static void kick(struct sa_call *c)
@@ -473,7 +501,7 @@ struct sa_call *sa_call_new(struct sa_loop *l, const struct sa_call_options *o,
         return NULL;
     }
     c->loop = l;
-    c->sending = CURL_SOCKET_BAD;
+    c->fd = c->sending = CURL_SOCKET_BAD;
     c->ev = ev;
     c->arg = arg;
     c->last = &c->first;
