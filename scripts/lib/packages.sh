@@ -24,6 +24,15 @@ LLVM=${LLVM:+-$LLVM}
     PACKAGES_RIG=(ca-certificates curl openssl python3 golang-go)
     PACKAGES_TEST=("clang$LLVM" "clang-format$LLVM" "clang-tidy$LLVM" valgrind shellcheck spin git
         python3-grpcio python3-protobuf protobuf-compiler-grpc)
+    # The databases as programs alone: what their full packages add is a service, which no test wants.
+    PACKAGES_PLUGIN=(openjdk-17-jdk-headless maven mariadb-server-core)
+}
+
+# java_is VERSION: there is a compiler of that version or a later one
+java_is() {
+    local v
+    v=$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
+    [ "${v:-0}" -ge "$1" ]
 }
 
 # Which of the packages are not there. A program that came another way counts as its package.
@@ -32,6 +41,9 @@ packages_missing() {
     for p; do
         case $p in
         golang-go) have go && continue ;;
+        openjdk-17-jdk-headless) java_is 17 && continue ;;
+        maven) have mvn && continue ;;
+        mariadb-server-core) { have mariadbd || [ -x /usr/sbin/mariadbd ]; } && continue ;;
         git | curl | cmake | shellcheck | valgrind | spin) have "$p" && continue ;;
         esac
         dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^.i' || echo "$p"

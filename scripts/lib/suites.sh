@@ -18,6 +18,7 @@ scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
+plugin|more|600|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing'
@@ -104,6 +105,34 @@ suite_cluster() {
     need_control_plane
     "$PYTHON" -m unittest discover -s tests/e2e
 }
+# Maven Central is asked for what is not in the local repository yet; formatting is checked by the build itself.
+suite_plugin() {
+    local want have maven=(mvn -B -ntp -q -f plugin/pom.xml) log
+    install "${PACKAGES_PLUGIN[@]}"
+    want=$(sed -n 's/^project(scale-agent VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
+    have=$(sed -n 's/.*<revision>\(.*\)<\/revision>.*/\1/p' plugin/pom.xml)
+    [ "$want" = "$have" ] || { echo "plugin/pom.xml says version $have, CMakeLists.txt $want"; return 1; }
+    export MAVEN_OPTS=${MAVEN_OPTS--Xmx768m -XX:TieredStopAtLevel=1}
+    log=$(mktemp)
+    if ! "${maven[@]}" -o test-compile -Dfmt.skip >"$log" 2>&1 && ! "${maven[@]}" test-compile -Dfmt.skip >"$log" 2>&1; then
+        if grep -qE 'Could not (transfer|find) artifact|UnknownHost|Connection (refused|timed out)' "$log"; then
+            skip "Maven Central can't be reached: $(grep -m1 -oE 'Could not (transfer|find) artifact [^ ]*' "$log")"
+        fi
+        cat "$log"
+        return 1
+    fi
+    rm -f "$log"
+    if ! SCALE_AGENT_KUBESIM=$("$PYTHON" -c 'from rig.harness import paths; print(paths.go_build("tests/rig/kubesim", 19))' 2>&1); then
+        echo "the tests with the real agent are left out: ${SCALE_AGENT_KUBESIM##*$'\n'}"
+        unset SCALE_AGENT_KUBESIM
+    fi
+    export SCALE_AGENT_KUBESIM
+    "${maven[@]}" verify
+    have=$?
+    "$PYTHON" scripts/lib/surefire.py plugin/*/target/surefire-reports
+    return $have
+}
+
 suite_convergence() {
     need_control_plane
     scripts/soak convergence --short

@@ -18,6 +18,7 @@ import java.net.InetSocketAddress;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +40,7 @@ public final class AgentServer implements AutoCloseable {
       new NioEventLoopGroup(2, Threads.named("scale-agent-network"));
   private final HealthStatusManager health = new HealthStatusManager();
   private final Server server;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   /**
    * @throws SettingsException if the settings can't be honoured; nothing is left running
@@ -128,9 +130,12 @@ public final class AgentServer implements AutoCloseable {
     return server.getPort();
   }
 
-  /** Asks all agents to go, for two seconds at most, and ends. */
+  /** Asks all agents to go, for two seconds at most, and ends. The second time it does nothing. */
   @Override
   public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
     health.enterTerminalState();
     engine.close(); // before the server says GOAWAY: a Goodbye has to reach every agent
     server.shutdown();

@@ -121,10 +121,14 @@ final class AccountSession {
   private void take(AccountMessage m, int size) {
     if (m.hasOpen()) {
       Violation.require(m.getEpoch() == 0, "it names epoch %d", m.getEpoch());
+      Violation.require(size < Limits.OPEN_BYTES, "it has %d bytes", size);
       open(m.getOpen());
     } else if (epoch != null && m.getEpoch() == epoch.number()) {
       if (m.getBodyCase() != AccountMessage.BodyCase.BODY_NOT_SET) {
-        append(epoch.receive(m, size), size);
+        Step step = epoch.receive(m, size);
+        if (step != null) {
+          append(step, size);
+        }
       }
     } else {
       Violation.require(m.getEpoch() != 0, "it has no epoch");

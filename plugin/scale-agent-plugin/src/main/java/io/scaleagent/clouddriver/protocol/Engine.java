@@ -146,7 +146,7 @@ public final class Engine implements AgentDirectory, AutoCloseable {
   /** Bytes that an account may send beyond what is committed. */
   long window() {
     long share = settings.creditTotalBytes() / Math.max(1, kept.get());
-    return Math.max(Limits.CREDITED_BYTES, Math.min(settings.creditBytes(), share));
+    return Math.max(Limits.MESSAGE_BYTES, Math.min(settings.creditBytes(), share));
   }
 
   // ---- streams that come and go ----

@@ -31,6 +31,7 @@ final class Epoch {
   private long used;
   private long granted;
   private Map<Integer, ScopeType> scopes; // null until Scopes came
+  private final List<Scope> listing = new ArrayList<>(); // parts of Scopes, until the last has come
   private final Map<Integer, Integer> highestSnapshot = new HashMap<>();
   private final Map<Integer, OpenSnapshot> snapshots = new HashMap<>();
   private Part part;
@@ -78,20 +79,22 @@ final class Epoch {
 
   /**
    * @param size bytes of the message as it came
+   * @return null if it is part of something that is not yet whole
    * @throws Violation and then nothing of it is done
    */
   Step receive(AccountMessage m, int size) {
-    boolean credited = m.hasDeltas() || m.hasPage();
-    if (credited) {
-      Violation.require(
-          size <= Limits.CREDITED_BYTES,
-          "a message of %d bytes, at most %d may be",
-          size,
-          Limits.CREDITED_BYTES);
+    Violation.require(
+        size <= Limits.MESSAGE_BYTES,
+        "a message of %d bytes, at most %d may be",
+        size,
+        Limits.MESSAGE_BYTES);
+    if (m.hasDeltas() || m.hasPage()) {
       used += size;
       Violation.require(used <= granted, "%d bytes were sent where %d were granted", used, granted);
     }
     Violation.require(scopes != null || m.hasScopes(), "%s came before Scopes", m.getBodyCase());
+    Violation.require(
+        listing.isEmpty() || m.hasScopes(), "%s came amid the list of scopes", m.getBodyCase());
     switch (m.getBodyCase()) {
       case SCOPES:
         return scopes(m.getScopes());
@@ -119,10 +122,26 @@ final class Epoch {
   }
 
   private Step scopes(Scopes m) {
+    Violation.require(
+        m.getScopesCount() > 0 || !m.getMore(), "a part of the list of scopes is empty");
+    Violation.require(
+        listing.size() + m.getScopesCount() <= Limits.SCOPES,
+        "more than %d scopes are named",
+        Limits.SCOPES);
+    listing.addAll(m.getScopesList());
+    if (m.getMore()) {
+      return null;
+    }
+    List<Scope> whole = new ArrayList<>(listing);
+    listing.clear();
+    return scopes(whole);
+  }
+
+  private Step scopes(List<Scope> whole) {
     Map<Integer, ScopeType> now = new HashMap<>();
     Set<ScopeName> names = new HashSet<>();
     List<Step.NamedScope> list = new ArrayList<>();
-    for (Scope s : m.getScopesList()) {
+    for (Scope s : whole) {
       ScopeName name =
           new ScopeName(
               s.getName().getGroup(), s.getName().getResource(), s.getName().getNamespace());
@@ -147,8 +166,9 @@ final class Epoch {
     }
     scopes = now;
     snapshots.keySet().retainAll(now.keySet());
-    Violation.require(
-        part == null || now.containsKey(part.first.getScope()), "Scopes came amid an object");
+    if (part != null && !now.containsKey(part.first.getScope())) {
+      part = null; // the object went with its scope
+    }
     return new Step.Scopes(list);
   }
 

@@ -8,8 +8,16 @@ final class Limits {
 
   static final int PROTOCOL_MAX = 1;
 
-  /** An AccountMessage with deltas or a page. */
-  static final int CREDITED_BYTES = 256 << 10;
+  /** An AccountMessage or AccountReply within an epoch; so also the least window of credit. */
+  static final int MESSAGE_BYTES = 256 << 10;
+
+  /** An AccountMessage with AccountOpen, which has the account's settings in it. */
+  static final int OPEN_BYTES = 512 << 10;
+
+  /** A part of the list of scopes in Welcome, of which each scope has below a kilobyte. */
+  static final int WELCOME_BYTES = 192 << 10;
+
+  static final int SCOPES = 20_000;
 
   /** An object that comes in parts. etcd takes 1.5 MB, operators may have raised that. */
   static final int OBJECT_BYTES = 64 << 20;

@@ -7,6 +7,7 @@ import io.scaleagent.proto.v1.AccountReply;
 import io.scaleagent.proto.v1.KnownScope;
 import io.scaleagent.proto.v1.Permission;
 import io.scaleagent.proto.v1.Welcome;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,12 +46,23 @@ final class Messages {
     return text.toString();
   }
 
+  /** Welcome, in as many parts as its list of scopes needs. */
   static List<AccountReply.Builder> welcome(List<StoredScope> scopes, long credit) {
-    Welcome.Builder w = Welcome.newBuilder().setRole(Welcome.Role.CACHING).setCredit(credit);
+    List<AccountReply.Builder> parts = new ArrayList<>();
+    Welcome.Builder part = Welcome.newBuilder().setRole(Welcome.Role.CACHING).setCredit(credit);
+    int size = 0;
     for (StoredScope s : scopes) {
-      w.addScopes(known(s));
+      KnownScope known = known(s);
+      if (size > 0 && size + known.getSerializedSize() > Limits.WELCOME_BYTES) {
+        parts.add(AccountReply.newBuilder().setWelcome(part.setMore(true)));
+        part = Welcome.newBuilder().setRole(Welcome.Role.CACHING).setCredit(credit);
+        size = 0;
+      }
+      part.addScopes(known);
+      size += known.getSerializedSize();
     }
-    return List.of(AccountReply.newBuilder().setWelcome(w));
+    parts.add(AccountReply.newBuilder().setWelcome(part));
+    return parts;
   }
 
   /**

@@ -42,15 +42,11 @@ public final class SqlAccountStore implements AccountStore {
 
   /** What is known of an account while this Clouddriver has it. */
   private static final class Epoch {
-    final Lease lease;
+    final long number;
     ScopeTable scopes;
 
-    Epoch(Lease lease) {
-      this.lease = lease;
-    }
-
-    long number() {
-      return lease.epoch();
+    Epoch(long number) {
+      this.number = number;
     }
   }
 
@@ -77,11 +73,6 @@ public final class SqlAccountStore implements AccountStore {
     this.self = new Replica(database, numbers, name, address, leaseMillis);
     this.eraser = Objects.requireNonNull(eraser);
     renew();
-  }
-
-  /** The leases of this Clouddriver, as far as it knows. */
-  public List<Lease> held() {
-    return epochs.values().stream().map(e -> e.lease).collect(Collectors.toList());
   }
 
   /** What all Clouddrivers know of accounts. */
@@ -315,8 +306,8 @@ public final class SqlAccountStore implements AccountStore {
   public Opening open(
       AgentConnection agent, String account, AccountProperties properties, String settings) {
     numbers.reserve();
-    Lease lease = new Lease(account, numbers.draw(), agent, settings);
-    Epoch begun = new Epoch(lease);
+    Epoch begun = new Epoch(numbers.draw());
+    Lease lease = new Lease(account, begun.number, agent, settings);
     Opening opening =
         locked(
             "opening account " + account,
@@ -352,7 +343,7 @@ public final class SqlAccountStore implements AccountStore {
   private Opening decide(
       DSLContext tx, Assignment present, Epoch begun, Lease lease, AccountProperties properties) {
     AgentConnection agent = lease.agent();
-    if (present.epoch > begun.number()) {
+    if (present.epoch > begun.number) {
       return Opening.standby(lease, "another stream opened the account at the same moment");
     }
     if (streamOf(tx, agent.agentId()) != agent.number()) {
@@ -387,7 +378,7 @@ public final class SqlAccountStore implements AccountStore {
             + " kept = 1, changed_at = "
             + sql.clock()
             + " where account = ?",
-        begun.number(),
+        begun.number,
         self.id(),
         lease.agent().agentId(),
         lease.agent().number(),
@@ -438,7 +429,7 @@ public final class SqlAccountStore implements AccountStore {
 
   @Override
   public void release(Lease lease) {
-    epochs.computeIfPresent(lease.account(), (a, e) -> e.number() == lease.epoch() ? null : e);
+    epochs.computeIfPresent(lease.account(), (a, e) -> e.number == lease.epoch() ? null : e);
     database.transact(
         "releasing " + lease,
         tx ->
@@ -474,24 +465,13 @@ public final class SqlAccountStore implements AccountStore {
   @Override
   public <T> T transact(Lease lease, Work<T> work) throws FencedException {
     numbers.reserve();
-    Epoch epoch = epochs.get(lease.account());
-    if (epoch == null || epoch.number() != lease.epoch()) {
-      throw new FencedException(lease + " is over");
-    }
-    // One at a time also until what is in memory follows the commit, after the account's lock.
-    synchronized (epoch) {
-      return transact(epoch, lease, work);
-    }
-  }
-
-  private <T> T transact(Epoch epoch, Lease lease, Work<T> work) throws FencedException {
-    Attempt attempt = new Attempt(epoch, lease);
+    Attempt attempt = new Attempt(lease);
     try {
       T result = locked("writing " + lease, tx -> attempt.run(tx, work));
       attempt.keep();
       return result;
     } catch (Over over) {
-      epochs.computeIfPresent(lease.account(), (a, e) -> e.number() == lease.epoch() ? null : e);
+      epochs.computeIfPresent(lease.account(), (a, e) -> e.number == lease.epoch() ? null : e);
       throw new FencedException(over.getMessage());
     } finally {
       attempt.lose();
@@ -503,13 +483,12 @@ public final class SqlAccountStore implements AccountStore {
    * known to have happened.
    */
   private final class Attempt {
-    private final Epoch epoch;
     private final Lease lease;
+    private Epoch epoch;
     private ScopeTable scopes;
     private SqlTransaction transaction;
 
-    Attempt(Epoch epoch, Lease lease) {
-      this.epoch = epoch;
+    Attempt(Lease lease) {
       this.lease = lease;
     }
 
@@ -526,10 +505,13 @@ public final class SqlAccountStore implements AccountStore {
 
     private void begin(DSLContext tx) {
       Assignment present = Assignment.lock(tx, sql, self, lease.account());
+      epoch = epochs.get(lease.account());
       if (present == null
           || present.epoch != lease.epoch()
           || !present.held()
-          || present.replica != self.id()) {
+          || present.replica != self.id()
+          || epoch == null
+          || epoch.number != lease.epoch()) {
         throw new Over(lease + " is over");
       }
       scopes = epoch.scopes == null ? ScopeTable.read(tx, lease.account()) : epoch.scopes;

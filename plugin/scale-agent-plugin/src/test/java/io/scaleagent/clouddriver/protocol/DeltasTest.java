@@ -124,15 +124,15 @@ class DeltasTest extends EngineTestCase {
 
   @Test
   void creditIsGivenBackByTheCommit() {
-    Engine small = engine(store, AccountPolicy.ANY, settings().creditBytes(Limits.CREDITED_BYTES));
+    Engine small = engine(store, AccountPolicy.ANY, settings().creditBytes(Limits.MESSAGE_BYTES));
     FakeAgent a = FakeAgent.caching(small, "agent", "prod");
-    assertThat(a.credit).isEqualTo(Limits.CREDITED_BYTES);
+    assertThat(a.credit).isEqualTo(Limits.MESSAGE_BYTES);
     a.sent = 0; // Scopes needed none
     String large = "x".repeat(100_000);
     for (int i = 0; i < 10; i++) {
       a.deltas(FakeAgent.put(PODS, "web", large + i));
       a.acked();
-      assertThat(a.credit - a.sent).isEqualTo(Limits.CREDITED_BYTES);
+      assertThat(a.credit - a.sent).isEqualTo(Limits.MESSAGE_BYTES);
     }
   }
 
@@ -142,12 +142,12 @@ class DeltasTest extends EngineTestCase {
         engine(
             store,
             AccountPolicy.ANY,
-            settings().creditTotalBytes(3L * Limits.CREDITED_BYTES).creditBytes(1 << 20));
+            settings().creditTotalBytes(3L * Limits.MESSAGE_BYTES).creditBytes(1 << 20));
     assertThat(FakeAgent.caching(small, "first", "one").credit)
-        .isEqualTo(3L * Limits.CREDITED_BYTES);
+        .isEqualTo(3L * Limits.MESSAGE_BYTES);
     FakeAgent.caching(small, "second", "two");
     FakeAgent.caching(small, "third", "three");
-    assertThat(FakeAgent.caching(small, "fourth", "four").credit).isEqualTo(Limits.CREDITED_BYTES);
+    assertThat(FakeAgent.caching(small, "fourth", "four").credit).isEqualTo(Limits.MESSAGE_BYTES);
   }
 
   @Test
@@ -190,10 +190,10 @@ class DeltasTest extends EngineTestCase {
         "messages wait",
         a -> {
           Scopes.Builder many = Scopes.newBuilder();
-          for (int i = 100; i <= 20_000; i++) {
+          for (int i = 100; i <= 3_000; i++) {
             many.addScopes(FakeAgent.scope(i, "group", "resource" + i, "K"));
           }
-          for (int i = 0; i < 20; i++) {
+          for (int i = 0; i < 100; i++) {
             a.send(AccountMessage.newBuilder().setScopes(many));
           }
           store.beforeCommit = () -> {};
@@ -243,6 +243,74 @@ class DeltasTest extends EngineTestCase {
                             .addScopes(FakeAgent.scope(1, "", "services", "Service")))));
     refused("scope 9 was not named", a -> a.deltas(FakeAgent.put(9, "web", "1")));
     refused("scope 8 was not named", a -> a.begin(8, 1));
+  }
+
+  private static AccountMessage.Builder part(int from, int to, boolean more) {
+    Scopes.Builder b = Scopes.newBuilder().setMore(more);
+    for (int i = from; i < to; i++) {
+      b.addScopes(FakeAgent.scope(i, "group", "resource" + i, "Kind" + i));
+    }
+    return AccountMessage.newBuilder().setScopes(b);
+  }
+
+  @Test
+  void aListOfScopesInPartsIsOne() {
+    FakeAgent a = FakeAgent.caching(engine, "agent", "prod");
+    a.deltas(FakeAgent.put(PODS, "web", "1"));
+    a.acked();
+    a.send(part(100, 3000, true));
+    assertThat(a.poll(100)).isNull();
+    assertThat(db.rowsOf("prod")).as("nothing is deleted before the last").hasSize(1);
+    a.send(part(3000, 6000, false));
+    a.deltas(FakeAgent.put(5999, "web", "1"));
+    assertThat(a.inStep(5999, "web", "1")).isTrue();
+    assertThat(db.rowsOf("prod")).containsOnlyKeys("Kind5999 default/web");
+
+    a.open("cluster-1");
+    int known = 0;
+    int parts = 0;
+    io.scaleagent.proto.v1.Welcome w;
+    do {
+      w = a.welcome();
+      known += w.getScopesCount();
+      parts++;
+      assertThat(w.getSerializedSize()).isLessThan(Limits.MESSAGE_BYTES);
+    } while (w.getMore());
+    assertThat(known).isEqualTo(5900);
+    assertThat(parts).isGreaterThan(1);
+  }
+
+  @Test
+  void partsOfAListFollowEachOther() {
+    refused(
+        "amid the list",
+        a -> {
+          a.send(part(100, 200, true));
+          a.sums(PODS, 0, Digest.ZERO);
+        });
+    refused("is empty", a -> a.send(part(100, 100, true)));
+    refused(
+        "more than 20000",
+        a -> {
+          for (int i = 0; i < 8; i++) {
+            a.send(part(100 + 3000 * i, 3100 + 3000 * i, true));
+          }
+        });
+  }
+
+  @Test
+  void anObjectUnderWayGoesWithItsScope() {
+    FakeAgent a = FakeAgent.caching(engine, "agent", "prod");
+    ByteString whole = ByteString.copyFromUtf8(FakeAgent.object("big", "x".repeat(1000)));
+    a.deltas(part("big", whole, 0, 500));
+    a.send(
+        AccountMessage.newBuilder()
+            .setScopes(
+                Scopes.newBuilder()
+                    .addScopes(FakeAgent.scope(2, "apps", "deployments", "Deployment"))));
+    a.deltas(FakeAgent.put(2, "web", "1"));
+    assertThat(a.reachedAck()).isEqualTo(2);
+    assertThat(db.rowsOf("prod")).containsOnlyKeys("Deployment default/web");
   }
 
   @Test

@@ -148,6 +148,15 @@ final class FakeAgent implements StreamSink {
     }
   }
 
+  /** Waits for acknowledgements until the last that can come. */
+  long reachedAck() {
+    long last = 0;
+    while (last < sequence) {
+      last = Math.max(last, anyReply().getAck().getSequence());
+    }
+    return last;
+  }
+
   Welcome welcome() {
     AccountReply r = reply();
     if (!r.hasWelcome()) {

@@ -79,6 +79,16 @@ public final class MemoryDatabase {
     }
   }
 
+  /** Rows and digests that were written so far. */
+  public long writes() {
+    return rowWrites.get() + digestWrites.get();
+  }
+
+  /** While it is, every call fails. */
+  public void setDown(boolean value) {
+    down = value;
+  }
+
   /** {"KIND NAMESPACE/NAME": object} of an account. */
   public synchronized Map<String, String> rowsOf(String account) {
     Map<String, String> copy = new TreeMap<>();
