@@ -8,6 +8,7 @@
 /* Fields of AccountReply, Welcome and Ack in proto/scale_agent.proto. */
 enum { REPLY_EPOCH = 1, REPLY_WELCOME = 2, REPLY_ACK = 3 };
 enum { WELCOME_CREDIT = 3 };
+enum { MESSAGE_OPEN = 2 }; /* of AccountMessage */
 enum { ACK_SEQUENCE = 1, ACK_CREDIT = 2 };
 
 struct seen {
@@ -62,6 +63,18 @@ void sa_relay_reset(struct sa_relay *r)
 void sa_relay_sent(struct sa_relay *r, uint32_t deltas)
 {
     r->sent += deltas;
+}
+
+bool sa_relay_opens(const void *p, size_t n)
+{
+    const uint8_t *at = p, *end = at + n;
+    struct sa_pb_field f;
+    int rc;
+
+    while ((rc = sa_pb_next(&at, end, &f)) > 0)
+        if (f.number == MESSAGE_OPEN)
+            return true;
+    return rc < 0;
 }
 
 static bool hold(struct sa_relay *r, const void *p, size_t n, const struct seen *s, uint64_t now_ns)

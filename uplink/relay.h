@@ -4,7 +4,7 @@
  * acknowledgements back, since each message wakes the worker up and an acknowledgement covers those
  * before it. One goes on when a quarter of the window was used since the last, or after two
  * seconds; at once to a worker that stops. Everything else goes on at once. Also counts what is not
- * acknowledged, for the status.
+ * acknowledged, for the status, and knows the worker's message that costs no credit but work.
  */
 #ifndef SA_UPLINK_RELAY_H
 #define SA_UPLINK_RELAY_H
@@ -35,6 +35,8 @@ struct sa_relay {
 void sa_relay_reset(struct sa_relay *r);
 /* Deltas from the worker. */
 void sa_relay_sent(struct sa_relay *r, uint32_t deltas);
+/* Whether a worker's message holds an AccountOpen; what can't be understood may hold one. */
+bool sa_relay_opens(const void *p, size_t n);
 /* A reply for the worker. True: send it on now (it replaces a held acknowledgement, if it is one);
  * false: it is held. A reply that can't be understood goes on; its worker judges it. */
 bool sa_relay_reply(struct sa_relay *r, const void *p, size_t n, uint64_t now_ns);

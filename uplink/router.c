@@ -15,6 +15,11 @@
 #define GATHER (10 * SA_NS_PER_MS)
 /* Bytes between two ticks that leave much memory behind in the allocator. */
 #define FLOOD ((uint64_t)4 * 1024 * 1024)
+/* Epochs that an account may begin at once, and how soon it has one more. Each is a transaction of
+ * the other side and a Welcome with all that is stored, and costs no credit; a worker opens once
+ * for each UP, and otherwise waits. */
+#define OPENS     10
+#define OPEN_TIME SA_NS_PER_S
 
 struct account {
     struct account *next;
@@ -23,7 +28,8 @@ struct account {
     char *name;
     struct sa_link *link;
     struct sa_relay relay;
-    bool bound; /* its worker is there */
+    uint64_t opens_ns; /* the present time, or later by OPEN_TIME for each epoch lately begun */
+    bool bound;        /* its worker is there */
 };
 
 struct sa_router {
@@ -67,9 +73,11 @@ static void on_up(void *arg)
     struct sa_router *r = arg;
 
     r->up = true;
-    for (struct account *a = r->accounts; a; a = a->next)
+    for (struct account *a = r->accounts; a; a = a->next) {
+        a->opens_ns = 0;
         if (a->bound)
             sa_intake_send(a->link, SA_DATA_UP, NULL, 0);
+    }
 }
 
 static void on_down(void *arg, const struct sa_err *why)
@@ -137,6 +145,17 @@ static void send_held(struct account *a, uint64_t now)
         sa_intake_send(a->link, SA_DATA_REPLY, a->relay.held, n);
 }
 
+/* Counted over all connections of the account's workers: a new one is soon made. */
+static int count_open(struct account *a, struct sa_err **err)
+{
+    uint64_t now = sa_mono_ns(), from = a->opens_ns > now ? a->opens_ns : now;
+
+    if (from - now > (OPENS - 1) * OPEN_TIME)
+        return sa_err_set(err, SA_EPROTOCOL, "account %s: it begins epochs without end", a->name);
+    a->opens_ns = from + OPEN_TIME;
+    return 0;
+}
+
 static int on_message(void *arg, void *account, const struct sa_data_header *h, const void *p,
                       size_t n, struct sa_err **err)
 {
@@ -152,6 +171,8 @@ static int on_message(void *arg, void *account, const struct sa_data_header *h, 
     r->relayed += n;
     if (!r->up)
         return 0; /* sent before the worker heard of it: it is dirty there */
+    if (sa_relay_opens(p, n) && count_open(a, err) < 0)
+        return -1;
     if (r->slot) {
         uint64_t now = sa_mono_ns();
 

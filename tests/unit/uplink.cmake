@@ -5,6 +5,7 @@ sa_unit_test(uplink_cache_test uplink_cache_test.c uplink_cache_scopes.c uplink_
 sa_unit_test(uplink_intake_test uplink_intake_test.c LINK sa_uplink nng::nng)
 sa_unit_test(uplink_jsonl_test uplink_jsonl_test.c uplink_messages.c
              LINK sa_uplink PkgConfig::CJSON)
+sa_unit_test(uplink_router_test uplink_router_test.c uplink_messages.c LINK sa_uplink)
 # Against the peer in Python; status 77 says that it can't be run here.
 sa_unit_test(uplink_grpc_test uplink_grpc_test.c uplink_grpc_fixture.c uplink_messages.c
              LINK sa_uplink)

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The router between a worker, played by the test, and a sink that counts. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/data.h"
+#include "ipc/sp.h"
+#include "uplink/router.h"
+#include "uplink_messages.h"
+
+static const uint8_t key[32] = "the key of this very connection";
+static char dir[64];
+static struct sa_loop *loop;
+static struct sa_router *router;
+
+static struct {
+    struct sa_sink base;
+    const struct sa_sink_events *ev;
+    void *arg;
+    unsigned messages, gone;
+} sink;
+
+static int sink_open(const struct sa_sink_setup *setup, const struct sa_sink_events *ev, void *arg,
+                     struct sa_sink **out, struct sa_err **err)
+{
+    (void)setup;
+    (void)err;
+    sink.ev = ev;
+    sink.arg = arg;
+    *out = &sink.base;
+    return 0;
+}
+
+static void sink_accounts(struct sa_sink *s, const struct sa_sink_account *v, size_t n)
+{
+    (void)s;
+    (void)v;
+    (void)n;
+    sink.ev->up(sink.arg);
+}
+
+static int sink_message(struct sa_sink *s, uint32_t handle, const void *p, size_t n,
+                        uint32_t events, struct sa_err **err)
+{
+    (void)s;
+    (void)handle;
+    (void)p;
+    (void)n;
+    (void)events;
+    (void)err;
+    sink.messages++;
+    return 0;
+}
+
+static void sink_gone(struct sa_sink *s, uint32_t handle, const char *reason)
+{
+    (void)s;
+    (void)handle;
+    (void)reason;
+    sink.gone++;
+}
+
+static void sink_close(struct sa_sink *s, unsigned ms)
+{
+    (void)s;
+    (void)ms;
+}
+
+static const struct sa_sink_ops counting = {"counting",   sink_open, sink_accounts,
+                                            sink_message, sink_gone, sink_close};
+
+static void on_forgery(void *arg, uint32_t index, uint32_t pid)
+{
+    (void)arg;
+    ck_abort_msg("worker %u, process %u has no key", index, pid);
+}
+
+static void set_up(void)
+{
+    struct sa_sink_setup setup = {0};
+    struct sa_err *err = NULL;
+    char data[96];
+
+    sa_hash_init();
+    sa_log_set_level(SA_FATAL);
+    memset(&sink, 0, sizeof sink);
+    snprintf(dir, sizeof dir, "/tmp/sa-router-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(data, sizeof data, "%s/data", dir);
+    ck_assert_int_eq(mkdir(data, 0700), 0);
+    loop = setup.loop = sa_loop_new(NULL);
+    router = sa_router_new(&counting, &setup, dir, on_forgery, NULL, &err);
+    ck_assert_msg(router != NULL, "%s", sa_err_msg(err));
+    ck_assert_int_eq(sa_router_add(router, 1, "test", key, &err), 0);
+    sa_router_complete(router);
+}
+
+static void tear_down(void)
+{
+    char cmd[128];
+
+    sa_router_free(router, 0);
+    sa_loop_free(loop);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+    ck_assert_int_eq(system(cmd), 0);
+}
+
+static void turn_for(unsigned ms)
+{
+    uint64_t end = sa_mono_ns() + ms * SA_NS_PER_MS;
+
+    while (sa_mono_ns() < end)
+        sa_loop_turn(loop, 10, NULL);
+}
+
+static struct sa_sp *worker;
+
+static void on_message(void *arg, const uint8_t *p, size_t n)
+{
+    (void)arg;
+    (void)p;
+    (void)n;
+}
+
+static void on_end(void *arg, const struct sa_err *why)
+{
+    (void)arg;
+    (void)why;
+    sa_sp_free(worker);
+    worker = NULL;
+}
+
+static const struct sa_sp_events events = {.message = on_message, .end = on_end};
+
+static void say(enum sa_data_kind kind, const void *p, size_t n)
+{
+    struct sa_data_header h = {.kind = (uint8_t)kind};
+    uint8_t head[SA_DATA_HEADER];
+
+    sa_data_put_header(head, &h);
+    if (worker)
+        ck_assert_int_eq(sa_sp_send(worker, head, sizeof head, p, n, NULL), 0);
+}
+
+static void dial(void)
+{
+    static const struct sa_sp_limits limits = {SA_DATA_MAX, SA_DATA_MAX};
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s/data/1", dir);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&sa, sizeof sa), 0);
+    worker = sa_sp_new(loop, fd, &limits, &events, NULL, NULL);
+    ck_assert_ptr_nonnull(worker);
+    say(SA_DATA_HELLO, key, sizeof key);
+    turn_for(50);
+}
+
+static void say_open(unsigned times)
+{
+    struct fx m = fx_open("cluster");
+
+    for (unsigned i = 0; i < times; i++)
+        say(SA_DATA_ACCOUNT, m.p, m.n);
+    fx_free(&m);
+    turn_for(100);
+}
+
+/* Who begins epoch after epoch is cut off, on a new connection as well; other messages are free. */
+START_TEST(epochs_are_not_begun_without_end)
+{
+    static const struct fx_scope scope = {1, "pods", NULL};
+    struct fx m = fx_scopes(1, &scope, 1);
+
+    dial();
+    say_open(10);
+    ck_assert_uint_eq(sink.messages, 10);
+    for (unsigned i = 0; i < 100; i++)
+        say(SA_DATA_ACCOUNT, m.p, m.n);
+    fx_free(&m);
+    turn_for(50);
+    ck_assert_uint_eq(sink.messages, 110);
+    ck_assert_ptr_nonnull(worker);
+    say_open(1000);
+    ck_assert_ptr_null(worker);
+    ck_assert_uint_eq(sink.gone, 1);
+    ck_assert_uint_le(sink.messages, 112);
+    for (unsigned i = 0; i < 4; i++) {
+        dial();
+        say_open(20);
+        ck_assert_ptr_null(worker);
+    }
+    ck_assert_uint_le(sink.messages, 113);
+    /* The sink was down: that all begin anew is not their fault. */
+    sink.ev->up(sink.arg);
+    dial();
+    say_open(10);
+    ck_assert_ptr_nonnull(worker);
+    ck_assert_uint_ge(sink.messages, 120);
+    sa_sp_free(worker);
+}
+END_TEST
+
+/* What the other side might read as an AccountOpen counts as one. */
+START_TEST(what_is_malformed_counts_as_well)
+{
+    static const uint8_t group[] = {0x7b, 0x7c, 0x12, 0x00};
+
+    dial();
+    for (unsigned i = 0; i < 50; i++)
+        say(SA_DATA_ACCOUNT, group, sizeof group);
+    turn_for(100);
+    ck_assert_ptr_null(worker);
+    ck_assert_uint_le(sink.messages, 11);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("uplink_router");
+    TCase *t = tcase_create("router");
+    SRunner *r;
+    int failed;
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_set_timeout(t, 30);
+    tcase_add_test(t, epochs_are_not_begun_without_end);
+    tcase_add_test(t, what_is_malformed_counts_as_well);
+    suite_add_tcase(s, t);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
