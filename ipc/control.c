@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ipc/queue.h"
 
-#define QUEUE_MAX (4u * 1024u * 1024u)
 /* Messages handled before other descriptors get their turn. */
 #define MESSAGES_A_TURN 64
 /* The kernel's default of 208 KB for both directions leaves no room for one largest message and its
@@ -23,13 +23,6 @@
 #define SOCKET_BUFFER (512 * 1024)
 /* Longest that a child on its way out waits for a supervisor that doesn't read. */
 #define SEND_NOW_MS 2000
-
-/* One message that the socket would not take. */
-struct queued {
-    struct queued *next;
-    size_t len;
-    uint8_t bytes[];
-};
 
 struct sa_ctl {
     struct sa_loop *loop;
@@ -41,8 +34,7 @@ struct sa_ctl {
     bool dead;     /* the end was reported; nothing is sent or received any more */
     bool in_call;  /* a callback runs: freeing waits for it */
     bool free_me;
-    struct queued *first, **last;
-    size_t queued_bytes;
+    struct sa_ctl_queue queue; /* what the socket would not take */
     uint64_t logs_dropped;
 };
 
@@ -98,14 +90,6 @@ static bool other_side_gone(int e)
     return e == EPIPE || e == ECONNRESET || e == ENOTCONN;
 }
 
-/* Keys of workers pass through here, and a child that is forked later inherits what freed memory
- * holds. */
-static void discard(struct queued *q)
-{
-    explicit_bzero(q->bytes, q->len);
-    free(q);
-}
-
 /* Sends one datagram; never a signal. Returns as sendmsg does. */
 static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n)
 {
@@ -114,11 +98,17 @@ static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n)
     return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static bool queued(const struct sa_ctl *c)
+{
+    return sa_ctl_queue_bytes(&c->queue) > 0;
+}
+
 static void flush_queue(struct sa_ctl *c)
 {
-    while (c->first != NULL && !c->dead) {
-        struct queued *q = c->first;
-        if (send_parts(c->fd, q->bytes[0], q->bytes + 1, q->len - 1) < 0) {
+    const uint8_t *message;
+    size_t len;
+    while (!c->dead && (message = sa_ctl_queue_first(&c->queue, &len)) != NULL) {
+        if (send_parts(c->fd, message[0], message + 1, len - 1) < 0) {
             int e = errno;
             if (would_block(e)) {
                 return;
@@ -130,12 +120,7 @@ static void flush_queue(struct sa_ctl *c)
             end_channel(c, why);
             return;
         }
-        c->first = q->next;
-        if (c->first == NULL) {
-            c->last = &c->first;
-        }
-        c->queued_bytes -= q->len;
-        discard(q);
+        sa_ctl_queue_drop_first(&c->queue);
     }
 }
 
@@ -184,8 +169,7 @@ static void on_ready(void *arg, int fd, uint32_t events)
     c->in_call = true;
     if ((events & EPOLLOUT) != 0) {
         flush_queue(c);
-        if (c->first == NULL && !c->dead &&
-            sa_loop_fd(c->loop, c->fd, EPOLLIN, on_ready, c, NULL) != 0) {
+        if (!queued(c) && !c->dead && sa_loop_fd(c->loop, c->fd, EPOLLIN, on_ready, c, NULL) != 0) {
             end_channel(c, NULL);
         }
     }
@@ -207,7 +191,6 @@ struct sa_ctl *sa_ctl_new(struct sa_loop *l, int fd, sa_ctl_cb *on_msg, sa_ctl_e
         sa_err_set(err, SA_EMEMORY, "control channel");
     } else {
         *c = (struct sa_ctl){.loop = l, .fd = fd, .on_msg = on_msg, .on_end = on_end, .arg = arg};
-        c->last = &c->first;
         if (sa_loop_fd(l, fd, EPOLLIN, on_ready, c, err) == 0) {
             return c;
         }
@@ -233,11 +216,7 @@ void sa_ctl_free(struct sa_ctl *c)
         c->free_me = true; /* on_ready is on the stack and comes back here */
         return;
     }
-    while (c->first != NULL) {
-        struct queued *q = c->first;
-        c->first = q->next;
-        discard(q);
-    }
+    sa_ctl_queue_free(&c->queue);
     free(c);
 }
 
@@ -248,28 +227,15 @@ int sa_ctl_fd(const struct sa_ctl *c)
 
 static int enqueue(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err)
 {
-    size_t n = body != NULL ? body->len : 0;
-    if (c->queued_bytes + n + 1 > QUEUE_MAX) {
-        return sa_err_set(err, SA_ELIMIT, "control channel: the other side does not read (%s)",
-                          sa_ctl_name(type));
-    }
-    struct queued *q = malloc(sizeof(*q) + n + 1);
-    if (q == NULL) {
-        return sa_err_set(err, SA_EMEMORY, "control channel: queue %s", sa_ctl_name(type));
-    }
-    q->next = NULL;
-    q->len = n + 1;
-    q->bytes[0] = type;
-    if (n > 0) {
-        memcpy(q->bytes + 1, body->data, n);
-    }
-    if (c->first == NULL && sa_loop_fd(c->loop, c->fd, EPOLLIN | EPOLLOUT, on_ready, c, err) != 0) {
-        discard(q);
+    bool was_queued = queued(c);
+    if (sa_ctl_queue_add(&c->queue, type, body != NULL ? body->data : NULL,
+                         body != NULL ? body->len : 0, err) != 0) {
         return -1;
     }
-    *c->last = q;
-    c->last = &q->next;
-    c->queued_bytes += q->len;
+    if (!was_queued && sa_loop_fd(c->loop, c->fd, EPOLLIN | EPOLLOUT, on_ready, c, err) != 0) {
+        sa_ctl_queue_free(&c->queue);
+        return -1;
+    }
     return 0;
 }
 
@@ -291,7 +257,7 @@ int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struc
         return sa_err_set(err, SA_ENETWORK, "control channel: it has ended (%s)",
                           sa_ctl_name(type));
     }
-    if (c->first == NULL) {
+    if (!queued(c)) {
         if (send_parts(c->fd, type, body != NULL ? body->data : NULL,
                        body != NULL ? body->len : 0) >= 0) {
             return 0;
@@ -332,7 +298,7 @@ int sa_ctl_drain(struct sa_ctl *c, unsigned ms, struct sa_err **err)
     bool nested = c->in_call;
     int r = 0;
     c->in_call = true;
-    while (r == 0 && c->first != NULL && !c->dead) {
+    while (r == 0 && queued(c) && !c->dead) {
         uint64_t now = sa_mono_ns();
         struct pollfd p = {.fd = c->fd, .events = POLLOUT};
         if (now >= end || poll(&p, 1, (int)((end - now) / SA_NS_PER_MS) + 1) == 0) {
@@ -374,7 +340,8 @@ static void sink_to_channel(void *arg, const struct sa_record *rec)
     SA_CLEANUP(sa_buf_free) struct sa_buf b = {.max = SA_CTL_MAX - 1};
     write_record(&b, rec, c->logs_dropped);
     /* Half of the queue is kept for what matters more. */
-    if (c->queued_bytes > QUEUE_MAX / 2 || sa_ctl_send(c, SA_CTL_LOG, &b, NULL) != 0) {
+    if (sa_ctl_queue_bytes(&c->queue) > SA_CTL_QUEUE_MAX / 2 ||
+        sa_ctl_send(c, SA_CTL_LOG, &b, NULL) != 0) {
         c->logs_dropped++;
     } else {
         c->logs_dropped = 0;

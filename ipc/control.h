@@ -68,8 +68,8 @@ struct sa_ctl *sa_ctl_new(struct sa_loop *l, int fd, sa_ctl_cb *on_msg, sa_ctl_e
 void sa_ctl_free(struct sa_ctl *c); /* closes the descriptor; also from inside a callback */
 int sa_ctl_fd(const struct sa_ctl *c);
 /* Sends type and body (may be NULL). Never calls on_end: a broken channel is reported by the loop.
- * What the socket can't take at once is queued up to 4 MB; past that the message is refused with
- * SA_ELIMIT (log records are dropped and counted instead). */
+ * What the socket can't take at once is queued up to 4 MB, in memory that no forked child gets;
+ * past that the message is refused with SA_ELIMIT (log records are dropped and counted instead). */
 int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err);
 /* For a child before it has a loop, and on its way out: waits until sent. */
 int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_err **err);

@@ -11,12 +11,16 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 #define HEADER_SIZE 8u /* of the connection */
 #define PREFIX_SIZE 9u /* of a message */
 #define CHUNK       (64u * 1024u)
 #define ROUNDS      8 /* chunks read for one connection before the others have their turn */
 #define KEEP        (16u * 1024u)
+/* For one connection's messages before the others have their turn: small ones may be dear. */
+#define TURN_NS  (5 * SA_NS_PER_MS)
+#define DRAIN_NS (500 * SA_NS_PER_MS)
 
 static const uint8_t header[HEADER_SIZE] = {0, 'S', 'P', 0, 0, 16 /* PAIR, version 0 */, 0, 0};
 
@@ -31,11 +35,13 @@ struct sa_sp {
     size_t have;        /* bytes of the header or prefix */
     size_t want;        /* bytes of the message whose prefix is whole */
     struct sa_buf part; /* a message that comes in pieces */
-    struct sa_buf rest; /* read, and not delivered because of a pause */
+    struct sa_buf rest; /* read, and not delivered because of a pause, or that its turn is over */
     struct sa_buf out;
     size_t out_done; /* bytes of out that were sent */
     struct sa_timer resume;
-    bool greeted; /* the other side's header has come */
+    uint64_t until_ns; /* the end of its turn */
+    bool greeted;      /* the other side's header has come */
+    bool spent;        /* its turn is over */
     bool paused, busy, doomed;
 };
 
@@ -110,7 +116,16 @@ static int take_prefix(struct sa_sp *c, const uint8_t **p, size_t *n, struct sa_
     return check_prefix(c, err) < 0 ? -1 : 1;
 }
 
-/* Delivers the messages in p[n] as far as they go. What a pause leaves over is kept in c->rest. */
+/* At least one message is delivered in a turn, however long it takes. */
+static void give(struct sa_sp *c, const uint8_t *p, size_t n)
+{
+    c->have = 0;
+    c->ev->message(c->arg, p, n);
+    c->spent = sa_mono_ns() >= c->until_ns;
+}
+
+/* Delivers the messages in p[n] as far as they go. What a pause, or the end of the turn, leaves
+ * over is kept in c->rest. */
 static int deliver(struct sa_sp *c, const uint8_t *p, size_t n, bool although_paused,
                    struct sa_err **err)
 {
@@ -118,12 +133,11 @@ static int deliver(struct sa_sp *c, const uint8_t *p, size_t n, bool although_pa
         if (c->greeted && c->have == PREFIX_SIZE && c->part.len == 0 && n >= c->want) {
             const uint8_t *message = p;
 
-            if (c->paused && !although_paused)
+            if (c->spent || (c->paused && !although_paused))
                 break;
             p += c->want;
             n -= c->want;
-            c->have = 0;
-            c->ev->message(c->arg, message, c->want);
+            give(c, message, c->want);
         } else if (c->greeted && c->have == PREFIX_SIZE) {
             size_t more = c->want - c->part.len < n ? c->want - c->part.len : n;
 
@@ -133,10 +147,9 @@ static int deliver(struct sa_sp *c, const uint8_t *p, size_t n, bool although_pa
             n -= more;
             if (c->part.len < c->want)
                 return 0;
-            if (c->paused && !although_paused)
+            if (c->spent || (c->paused && !although_paused))
                 break;
-            c->have = 0;
-            c->ev->message(c->arg, (const uint8_t *)c->part.data, c->part.len);
+            give(c, (const uint8_t *)c->part.data, c->part.len);
             sa_buf_trim(&c->part, KEEP);
         } else {
             if (n == 0)
@@ -150,7 +163,7 @@ static int deliver(struct sa_sp *c, const uint8_t *p, size_t n, bool although_pa
     return 0;
 }
 
-/* What was kept during a pause comes first. */
+/* What was kept comes first. */
 static int deliver_rest(struct sa_sp *c, bool although_paused, struct sa_err **err)
 {
     struct sa_buf old = c->rest;
@@ -172,7 +185,7 @@ static int read_some(struct sa_sp *c, int rounds, bool although_paused, struct s
 {
     uint8_t chunk[CHUNK];
 
-    for (int i = 0; i < rounds && !c->doomed && (!c->paused || although_paused); i++) {
+    for (int i = 0; i < rounds && !c->doomed && !c->spent && (!c->paused || although_paused); i++) {
         ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
 
         if (n < 0 && errno == EINTR)
@@ -191,8 +204,11 @@ static int read_some(struct sa_sp *c, int rounds, bool although_paused, struct s
     return 0;
 }
 
-/* All reading passes here: callbacks may free c, which is then done at the end. */
-static void work(struct sa_sp *c, int rounds, bool although_paused)
+static void on_resume(void *arg);
+
+/* All reading passes here: callbacks may free c, which is then done at the end. Messages are
+ * delivered for turn_ns, and the rest of those that were read in a turn to come. */
+static void work(struct sa_sp *c, int rounds, uint64_t turn_ns, bool although_paused)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
     int rc = 0;
@@ -200,10 +216,15 @@ static void work(struct sa_sp *c, int rounds, bool although_paused)
     if (c->busy || c->doomed)
         return;
     c->busy = true;
+    c->spent = false;
+    c->until_ns = sa_mono_ns() + turn_ns;
     if (has_rest(c) && (!c->paused || although_paused))
         rc = deliver_rest(c, although_paused, &err);
     if (rc == 0 && !has_rest(c))
         rc = read_some(c, rounds, although_paused, &err);
+    if (rc == 0 && !c->doomed && !c->paused && has_rest(c) &&
+        sa_timer_set(c->loop, &c->resume, 0, on_resume, c) < 0)
+        rc = sa_err_set(&err, SA_EMEMORY, "no memory for a timer");
     if (rc != 0)
         end(c, err);
     c->busy = false;
@@ -248,14 +269,15 @@ static void on_fd(void *arg, int fd, uint32_t events)
             sa_buf_reset(&c->out);
             c->out_done = 0;
             watch(c, NULL);
-            work(c, ROUNDS * 64, false);
+            work(c, ROUNDS * 64, TURN_NS, false);
             return;
         }
         if (c->out.len == 0 && c->ev->drained)
             c->ev->drained(c->arg);
     }
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        work(c, ROUNDS, false);
+    /* What is left of the last turn has a timer, and is the only turn in this turn of the loop. */
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !sa_timer_armed(&c->resume))
+        work(c, ROUNDS, TURN_NS, false);
 }
 
 static int watch(struct sa_sp *c, struct sa_err **err)
@@ -340,7 +362,7 @@ size_t sa_sp_queued(const struct sa_sp *c)
 
 static void on_resume(void *arg)
 {
-    work(arg, ROUNDS, false);
+    work(arg, ROUNDS, TURN_NS, false);
 }
 
 void sa_sp_pause(struct sa_sp *c, bool paused)
@@ -354,5 +376,16 @@ void sa_sp_pause(struct sa_sp *c, bool paused)
 
 void sa_sp_drain(struct sa_sp *c)
 {
-    work(c, ROUNDS * 64, true);
+    work(c, ROUNDS * 64, DRAIN_NS, true);
+}
+
+void sa_sp_first(struct sa_sp *c)
+{
+    work(c, 1, 0, true);
+}
+
+void sa_sp_limit(struct sa_sp *c, size_t message)
+{
+    c->limits.message = message;
+    c->part.max = message;
 }

@@ -10,6 +10,9 @@
  * read on an aio that was stopped meanwhile, and nni_aio_begin() then fails without a callback).
  * The one thread that buries pipes then hangs, and no worker could connect again. It also needs no
  * threads and a tenth of the processor time a message.
+ *
+ * A connection's messages are delivered for some milliseconds in one turn of the loop, then the
+ * others have theirs, whatever each of its messages costs.
  */
 #ifndef SA_IPC_SP_H
 #define SA_IPC_SP_H
@@ -54,7 +57,11 @@ int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *b
 size_t sa_sp_queued(const struct sa_sp *c);
 /* While paused no message is delivered and nothing is read. */
 void sa_sp_pause(struct sa_sp *c, bool paused);
-/* Reads and delivers what the socket holds now, paused or not. */
+/* Reads and delivers what the socket holds now, paused or not, for half a second at most. */
 void sa_sp_drain(struct sa_sp *c);
+/* Reads once and delivers at most one message, paused or not. */
+void sa_sp_first(struct sa_sp *c);
+/* From now on received messages may have so many bytes. */
+void sa_sp_limit(struct sa_sp *c, size_t message);
 
 #endif

@@ -95,6 +95,8 @@ static void tell_uplink(struct sa_acct *a, uint8_t type)
     if (!sa_proc_alive(&a->sup->uplink))
         return;
     sa_buf_init(&b, SA_CTL_MAX - 1);
+    /* At once: growing would leave a part of the key in freed memory, which children inherit. */
+    sa_buf_reserve(&b, 2 * sizeof(uint32_t) + strlen(a->ref.name) + SA_KEY_SIZE);
     sa_wr_u32(&b, a->index);
     if (type == SA_CTL_ACCOUNT_ADD)
         sa_wr_str(&b, a->ref.name);

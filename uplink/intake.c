@@ -21,14 +21,15 @@
     (SA_DATA_HEADER + KEY_SIZE) /* bytes of the only message that a guest may send                 \
                                  */
 #define GUEST_TIME (5 * SA_NS_PER_S)
-#define GUESTS     4 /* of one account; a further one takes the place of the oldest */
+#define GUESTS     4 /* of one account; with a further one, one has to leave */
+#define SHY_MAX    8 /* connections that a process may close without a word, to one account */
 #define BACKLOG    64
 #define ACCEPTS    8 /* in one turn: whoever connects in a loop does not hold the others up */
 /* Who may connect is decided by the key (and by the directory's mode, which is the supervisor's):
  * workers have uids of their own, and an unprivileged uplink can't give files away. */
 #define SOCKET_MODE 0666
 
-static const struct sa_sp_limits worker_limits = {.message = SA_DATA_MAX, .queue = SEND_MAX};
+static const struct sa_sp_limits guest_limits = {.message = GUEST_MAX, .queue = SEND_MAX};
 
 /* A connection; it is a guest, or its link's worker. */
 struct visitor {
@@ -38,6 +39,11 @@ struct visitor {
     uint32_t pid; /* of the peer when it connected, 0 unknown */
 };
 
+/* Processes that connected and closed without a word. */
+struct shy {
+    uint32_t pid, count;
+};
+
 struct sa_link {
     struct sa_intake *in;
     struct sa_link *next;
@@ -45,8 +51,9 @@ struct sa_link {
     uint32_t index;
     int fd; /* listens */
     uint8_t key[KEY_SIZE];
-    struct visitor *worker;         /* NULL: none is bound */
-    struct visitor *guests[GUESTS]; /* the oldest first; NULL where there is none */
+    struct visitor *worker;             /* NULL: none is bound */
+    struct visitor *guests[GUESTS + 1]; /* the oldest first; NULL where there is none */
+    struct shy shy[GUESTS];
 };
 
 struct sa_intake {
@@ -63,10 +70,10 @@ static void forget_guest(struct sa_link *k, const struct visitor *v)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < GUESTS; i++)
+    for (size_t i = 0; i <= GUESTS; i++)
         if (k->guests[i] && k->guests[i] != v)
             k->guests[n++] = k->guests[i];
-    while (n < GUESTS)
+    while (n <= GUESTS)
         k->guests[n++] = NULL;
 }
 
@@ -96,16 +103,38 @@ static void refuse(struct sa_link *k, struct visitor *v)
     k->in->ev->forgery(k->in->arg, k->account, pid);
 }
 
+/* A guest closed without a word. Once, a worker that dies may do that; who does it again and again
+ * keeps the account's own worker from being accepted. */
+static bool too_shy(struct sa_link *k, uint32_t pid)
+{
+    struct shy *s = &k->shy[0];
+
+    for (size_t i = 0; i < GUESTS && s->pid != pid; i++)
+        if (k->shy[i].pid == pid || k->shy[i].count < s->count)
+            s = &k->shy[i];
+    if (s->pid != pid)
+        *s = (struct shy){.pid = pid};
+    s->count++;
+    if (s->count < SHY_MAX)
+        return false;
+    s->count = 0;
+    return true;
+}
+
 static void on_end(void *arg, const struct sa_err *why)
 {
     struct visitor *v = arg;
+    struct sa_link *k = v->link;
 
     if (why)
-        sa_log(SA_WARN, "connection of worker %u: %s", v->link->index, sa_err_msg(why));
-    if (v == v->link->worker) {
-        unbind(v->link);
+        sa_log(SA_WARN, "connection of worker %u: %s", k->index, sa_err_msg(why));
+    if (v == k->worker) {
+        unbind(k);
+    } else if ((why && (why->code == SA_EPROTOCOL || why->code == SA_ELIMIT)) ||
+               too_shy(k, v->pid)) {
+        refuse(k, v);
     } else {
-        forget_guest(v->link, v);
+        forget_guest(k, v);
         send_off(v);
     }
 }
@@ -121,6 +150,7 @@ static void on_first_message(struct visitor *v, const uint8_t *p, size_t n)
         return;
     }
     forget_guest(k, v);
+    sa_sp_limit(v->sp, SA_DATA_MAX);
     unbind(k); /* the one before has died, and its end has not been read yet */
     k->worker = v;
     k->in->ev->bound(k->in->arg, k->account);
@@ -153,6 +183,38 @@ static void on_message(void *arg, const uint8_t *p, size_t n)
 
 static const struct sa_sp_events sp_events = {.message = on_message, .end = on_end};
 
+/* The guest leaves, unless its word has come meanwhile. */
+static void turn_out(struct sa_link *k, struct visitor *v)
+{
+    sa_sp_first(v->sp);
+    for (size_t i = 0; i <= GUESTS; i++) {
+        if (k->guests[i] == v) {
+            refuse(k, v);
+            return;
+        }
+    }
+}
+
+/* Of the process that has most guests here, the oldest: one process can't take the places of
+ * others. */
+static struct visitor *most_in_the_way(const struct sa_link *k)
+{
+    struct visitor *found = NULL;
+    size_t most = 0;
+
+    for (size_t i = 0; i <= GUESTS && k->guests[i]; i++) {
+        size_t n = 0;
+
+        for (size_t j = i; j <= GUESTS && k->guests[j]; j++)
+            n += k->guests[j]->pid == k->guests[i]->pid;
+        if (n > most) {
+            most = n;
+            found = k->guests[i];
+        }
+    }
+    return found;
+}
+
 static void on_timer(void *arg);
 
 static void watch_guests(struct sa_intake *in)
@@ -170,7 +232,7 @@ static void on_timer(void *arg)
 
     for (struct sa_link *k = in->links; k; k = k->next) {
         while (!in->paused && k->guests[0] && now >= k->guests[0]->due)
-            refuse(k, k->guests[0]);
+            turn_out(k, k->guests[0]);
         more = more || k->guests[0];
     }
     if (more)
@@ -199,22 +261,20 @@ static void take_guest(struct sa_link *k, int fd)
     v->link = k;
     v->pid = peer_pid(fd);
     v->due = sa_mono_ns() + GUEST_TIME;
-    v->sp = sa_sp_new(k->in->loop, fd, &worker_limits, &sp_events, v, NULL);
+    v->sp = sa_sp_new(k->in->loop, fd, &guest_limits, &sp_events, v, NULL);
     if (!v->sp) {
         free(v);
         return;
-    }
-    if (k->guests[GUESTS - 1]) {
-        struct visitor *oldest = k->guests[0];
-
-        forget_guest(k, oldest);
-        send_off(oldest);
     }
     while (k->guests[i])
         i++;
     k->guests[i] = v;
     sa_sp_pause(v->sp, k->in->paused);
     watch_guests(k->in);
+    /* A worker sends its key as soon as it has connected: it need not wait among others. */
+    sa_sp_first(v->sp);
+    if (k->guests[GUESTS])
+        turn_out(k, most_in_the_way(k));
 }
 
 static void on_connection(void *arg, int fd, uint32_t events)
@@ -290,7 +350,7 @@ static void close_link(struct sa_link *k)
 
     if (k->worker)
         send_off(k->worker);
-    for (size_t i = 0; i < GUESTS; i++)
+    for (size_t i = 0; i <= GUESTS; i++)
         if (k->guests[i])
             send_off(k->guests[i]);
     if (k->fd >= 0) {

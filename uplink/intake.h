@@ -3,7 +3,9 @@
  * The workers' side of the uplink: one listening Unix socket for each account (ipc/data.h), on
  * which nng's PAIR0 is spoken (ipc/sp.h says why not by nng itself). A connection counts as the
  * account's worker once its first message has shown the key that the supervisor gave to both;
- * whatever else comes before is refused. Until then it is a guest, and has five seconds.
+ * whatever else comes before is refused. Until then it is a guest, and has five seconds. An account
+ * has few guests at once: who fills their places, or connects and closes again and again, is taken
+ * for a forger, since that keeps the account's own worker out.
  *
  * Bounds: messages are handled as they are read, so nothing is queued here but the rest of one
  * message for each account; while the sink can't keep up nothing is read, and the workers wait.
@@ -33,7 +35,8 @@ struct sa_intake_events {
      */
     int (*message)(void *arg, void *account, const struct sa_data_header *h, const void *p,
                    size_t n, struct sa_err **err);
-    /* A wrong key, or no key at all, came from this process; 0 if unknown. */
+    /* This process (0 if unknown) showed a wrong key, no key at all, or stood in the worker's way.
+     */
     void (*forgery)(void *arg, void *account, uint32_t pid);
 };
 

@@ -85,8 +85,12 @@ static void refresh(struct sa_scope *s, const struct sa_resource *r)
         s->res.namespaced = r->namespaced;
         w->scopes_changed = true;
         sa_checkpoint_void(s); /* its rows change their form */
-        if (s->follow != SA_FOLLOW_OFF)
+        if (s->follow != SA_FOLLOW_OFF) {
             sa_scope_relist(s);
+        } else if (!s->made_up) { /* on standby: what the table has is of the form before */
+            s->version[0] = '\0';
+            s->complete = s->resumed = false;
+        }
     }
     if (s->kept) {
         s->kept = false;

@@ -126,6 +126,9 @@ static void begin_fresh(struct sa_scope *s, uint64_t floor)
                      s->known.age_ms < (uint64_t)a->max_resumable_resource_age_ms;
     s->high = floor; /* never a list older than the checkpoint */
     if (resumable) {
+        /* What a list brought that standby cut off is not what the rows are. */
+        if (sa_table_scope_sum(s->w->table, s->id).count)
+            sa_table_drop_scope(s->w->table, s->id);
         snprintf(s->version, sizeof s->version, "%s", s->known.version);
         snprintf(s->checkpoint[0], sizeof s->checkpoint[0], "%s", s->known.version);
         s->checkpoint_ns = now;
@@ -141,12 +144,23 @@ static void begin_fresh(struct sa_scope *s, uint64_t floor)
     s->follow = SA_FOLLOW_LIST;
 }
 
-static void begin_again(struct sa_scope *s)
+/* Another agent has been further than we are. What we would send from here on are states before its
+ * checkpoint, and whoever resumes from that would not hear how they ended. */
+static bool is_behind(const struct sa_scope *s, uint64_t floor)
+{
+    return s->known.version[0] && !checkpoint_is_ours(s) &&
+           (floor == 0 || floor > strtoull(s->version, NULL, 10));
+}
+
+static void begin_again(struct sa_scope *s, uint64_t floor)
 {
     if (s->follow == SA_FOLLOW_OFF) /* back from standby */
         s->follow = s->version[0] ? SA_FOLLOW_PAUSE : SA_FOLLOW_LIST;
     s->watch.not_before_ns = 0;
-    if (s->follow == SA_FOLLOW_LIST || s->follow == SA_FOLLOW_INITIAL) {
+    bool behind = is_behind(s, floor);
+    if (behind && floor > s->high)
+        s->high = floor;
+    if (behind || s->follow == SA_FOLLOW_LIST || s->follow == SA_FOLLOW_INITIAL) {
         /* What a list under way brought was sent to an epoch that is over. */
         sa_scope_relist(s);
         s->direct = !s->complete && s->known.count == 0;
@@ -202,5 +216,5 @@ void sa_session_begin_scope(struct sa_scope *s)
     if (fresh)
         begin_fresh(s, floor);
     else
-        begin_again(s);
+        begin_again(s, floor);
 }

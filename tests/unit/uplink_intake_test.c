@@ -3,12 +3,14 @@
 #include <check.h>
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,7 +28,10 @@ static struct {
     size_t bytes;
     uint32_t pid;
     const void *account;
-    int answer; /* of message() */
+    int answer;             /* of message() */
+    const void *slow;       /* an account whose messages take 2 ms */
+    unsigned slow_messages; /* of it */
+    unsigned others_after;  /* slow messages before the first one of another account */
 } seen;
 
 static void on_bound(void *arg, void *account)
@@ -51,6 +56,12 @@ static int on_message(void *arg, void *account, const struct sa_data_header *h, 
     seen.account = account;
     seen.messages += h->events;
     seen.bytes += n;
+    if (seen.slow && account == seen.slow) {
+        seen.slow_messages++;
+        usleep(2000);
+    } else if (seen.others_after == 0) {
+        seen.others_after = seen.slow_messages;
+    }
     return seen.answer < 0 ? sa_err_set(err, SA_EPROTOCOL, "as the test wants") : 0;
 }
 
@@ -499,6 +510,127 @@ START_TEST(silent_guests_do_not_keep_the_worker_out)
 }
 END_TEST
 
+/* The key is read when the connection is accepted, however many come after it in the same turn. */
+START_TEST(a_burst_of_guests_does_not_push_the_worker_out)
+{
+    struct plain worker;
+    char a;
+    int fds[20];
+
+    add(1, &a);
+    plain_dial(&worker, 1);
+    plain_say(&worker, SA_DATA_HELLO, key, sizeof key);
+    for (size_t i = 0; i < 20; i++)
+        fds[i] = plain_socket(1);
+    wait_for(&seen.bound, 1);
+    plain_say(&worker, SA_DATA_ACCOUNT, "x", 1);
+    wait_for(&seen.messages, 1);
+    ck_assert_uint_eq(seen.gone, 0);
+    for (size_t i = 0; i < 20; i++)
+        close(fds[i]);
+    sa_sp_free(worker.sp);
+}
+END_TEST
+
+/* A child that makes so many connections, and closes each if it is to. */
+static pid_t crowd(unsigned n, bool leave)
+{
+    int go[2];
+    pid_t pid;
+    char c;
+
+    ck_assert_int_eq(pipe(go), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        for (unsigned i = 0; i < n; i++) {
+            int fd = plain_socket(1);
+
+            if (leave)
+                close(fd);
+        }
+        if (write(go[1], "x", 1) != 1)
+            _exit(1);
+        pause();
+    }
+    ck_assert_int_eq(read(go[0], &c, 1), 1);
+    close(go[0]);
+    close(go[1]);
+    return pid;
+}
+
+static void disperse(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+/* Who takes many places makes room itself, and is reported; another's guest stays. */
+START_TEST(a_process_can_not_take_the_places_of_others)
+{
+    struct plain worker;
+    char a;
+    pid_t pid;
+
+    add(1, &a);
+    plain_dial(&worker, 1);
+    turn_for(20);
+    pid = crowd(12, false);
+    turn_for(100);
+    ck_assert_uint_eq(seen.forgeries, 12 - 3);
+    ck_assert_uint_eq(seen.pid, (uint32_t)pid);
+    plain_say(&worker, SA_DATA_HELLO, key, sizeof key);
+    wait_for(&seen.bound, 1);
+    disperse(pid);
+    sa_sp_free(worker.sp);
+}
+END_TEST
+
+/* Coming and going fills the queue of connections as well; once is no crime. */
+START_TEST(who_comes_and_goes_without_a_word_is_reported)
+{
+    char a;
+    pid_t pid;
+
+    add(1, &a);
+    pid = crowd(7, true);
+    turn_for(100);
+    disperse(pid);
+    ck_assert_uint_eq(seen.forgeries, 0);
+    pid = crowd(8, true);
+    turn_for(100);
+    disperse(pid);
+    ck_assert_uint_eq(seen.forgeries, 1);
+    ck_assert_uint_eq(seen.pid, (uint32_t)pid);
+}
+END_TEST
+
+/* What a worker's messages cost is its own time, in turns with the others. */
+START_TEST(dear_messages_do_not_hold_the_others_up)
+{
+    struct plain slow, other;
+    char a, b;
+
+    add(1, &a);
+    add(2, &b);
+    plain_dial(&slow, 1);
+    plain_dial(&other, 2);
+    plain_say(&slow, SA_DATA_HELLO, key, sizeof key);
+    plain_say(&other, SA_DATA_HELLO, key, sizeof key);
+    wait_for(&seen.bound, 2);
+    seen.slow = &a;
+    for (unsigned i = 0; i < 200; i++)
+        plain_say(&slow, SA_DATA_ACCOUNT, "x", 1);
+    sa_loop_turn(loop, 0, NULL);
+    ck_assert_uint_le(seen.slow_messages, 8); /* a turn has timers, too */
+    plain_say(&other, SA_DATA_ACCOUNT, "x", 1);
+    wait_for(&seen.messages, 201); /* none is lost */
+    ck_assert_uint_le(seen.others_after, 16);
+    sa_sp_free(slow.sp);
+    sa_sp_free(other.sp);
+}
+END_TEST
+
 /* A restarted worker need not wait until the end of the one before was noticed. */
 START_TEST(the_last_to_show_the_key_is_the_worker)
 {
@@ -524,24 +656,26 @@ END_TEST
 START_TEST(garbage_is_not_taken_for_a_worker)
 {
     static const uint8_t greeting[] = {0, 'S', 'P', 0, 0, 16, 0, 0};
-    static const uint8_t lie[] = {1, 0xff, 0, 0, 0, 0, 0, 0, 1},
-                         kind[] = {2, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t bad[][9] = {{1, 0xff, 0, 0, 0, 0, 0, 0, 1},
+                                     {2, 0, 0, 0, 0, 0, 0, 0, 0},
+                                     {1, 0, 0, 0, 0, 0, 0, 0, 49}}; /* longer than the key */
     char a;
 
     add(1, &a);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         int fd = plain_socket(1);
         char c;
 
         ck_assert_int_eq(write(fd, i ? (const void *)greeting : "GET / HTTP/1.1", 8), 8);
         if (i)
-            ck_assert_int_eq(write(fd, i == 1 ? lie : kind, 9), 9);
+            ck_assert_int_eq(write(fd, bad[i - 1], 9), 9);
         turn_for(50);
         while (recv(fd, &c, 1, MSG_DONTWAIT) == 1)
             continue;
         ck_assert_int_eq(recv(fd, &c, 1, MSG_DONTWAIT), 0); /* closed */
         close(fd);
     }
+    ck_assert_uint_eq(seen.forgeries, 4);
     ck_assert_uint_eq(seen.bound, 0);
 }
 END_TEST
@@ -569,6 +703,10 @@ int main(void)
     tcase_add_test(t, a_worker_that_does_not_read_is_cut_off);
     tcase_add_test(t, links_can_be_removed_at_any_time);
     tcase_add_test(t, silent_guests_do_not_keep_the_worker_out);
+    tcase_add_test(t, a_burst_of_guests_does_not_push_the_worker_out);
+    tcase_add_test(t, a_process_can_not_take_the_places_of_others);
+    tcase_add_test(t, who_comes_and_goes_without_a_word_is_reported);
+    tcase_add_test(t, dear_messages_do_not_hold_the_others_up);
     tcase_add_test(t, the_last_to_show_the_key_is_the_worker);
     tcase_add_test(t, garbage_is_not_taken_for_a_worker);
     suite_add_tcase(s, t);

@@ -115,6 +115,27 @@ START_TEST(another_version_of_the_api_takes_the_checkpoint_back)
 }
 END_TEST
 
+/* What was read in the old form proves nothing of rows in the new one, nor the other way round. */
+START_TEST(another_version_of_the_api_during_standby_is_read_anew)
+{
+    struct fake *f = started("pods");
+    found(f, "pods./v1", "");
+    open_session(f);
+    expect_scopes(f, "pods./v1:");
+    fake_answer(f, fake_request(f, "pods?limit"), 200,
+                "{\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[]}");
+    ck_assert(fake_scope(f)->complete);
+    fake_send_welcome(f, NULL, 1 << 20, true);
+    found(f, "pods./v2", "");
+    fake_send_welcome(f, &(struct fake_known){.version = "100", .age_ms = 1}, 1 << 20, false);
+    expect_scopes(f, "pods./v2:");
+    fake_drop(fake_expect(f, BODY(CHECKPOINT)));
+    ck_assert(!fake_scope(f)->complete);
+    ck_assert_ptr_nonnull(fake_request(f, "/api/v2/pods?limit"));
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(what_is_unknown_is_not_gone)
 {
     struct fake *f = started("pods widgets");
@@ -426,6 +447,7 @@ TCase *worker_plan_cases(void)
     TCase *t = tcase_create("plan");
     tcase_add_test(t, scopes_follow_discovery);
     tcase_add_test(t, another_version_of_the_api_takes_the_checkpoint_back);
+    tcase_add_test(t, another_version_of_the_api_during_standby_is_read_anew);
     tcase_add_test(t, what_is_unknown_is_not_gone);
     tcase_add_test(t, what_the_other_side_holds_of_an_unknown_group_stays);
     tcase_add_test(t, without_definitions_only_a_lasting_absence_is_proof);

@@ -314,23 +314,68 @@ static void lose_messages(void)
         fake_drop(m);
 }
 
-static void welcome(void)
+/* Who resumes from the checkpoint hears of nothing that was before it. */
+static void checkpoint_holds(void)
+{
+    int v = atoi(w.checkpoint);
+    for (int k = 0; w.checkpoint[0] && k < NAMES; k++)
+        ck_assert_msg(w.now[k].version > v || (w.rows[k].there == w.now[k].there &&
+                                               (!w.now[k].there || w.rows[k].x == w.now[k].x)),
+                      "checkpoint %d stands, and n%d changed at %d", v, k, w.now[k].version);
+}
+
+static struct fake_known all_known(void)
 {
     struct fake_known known = {
         .version = w.checkpoint, .age_ms = roll(4) ? 1000 : 400000, .other_settings = roll(8) == 0};
+    checkpoint_holds();
     known.count = rows_sum(known.sum);
     w.received = w.sequence = w.snapshot = 0;
     w.up = w.untouched = true;
     w.vouched = w.checkpoint[0];
+    return known;
+}
+
+static void welcome(void)
+{
+    struct fake_known known = all_known();
     fake_welcome(w.f, &known, WINDOW);
+}
+
+static void forget_requests(void)
+{
+    w.watch[0] = w.list[0][0] = w.list[1][0] = '\0';
+    memset(w.get, 0, sizeof w.get);
+}
+
+/* Another agent streams for a while, in step, and leaves its checkpoint or not. */
+static void stand_by(void)
+{
+    lose_messages();
+    fake_send_welcome(w.f, NULL, 0, true);
+    fake_none(w.f);
+    forget_requests();
+    for (unsigned n = roll(40); n > 0; n--)
+        change();
+    for (int k = 0; k < NAMES; k++) {
+        w.rows[k].there = w.now[k].there;
+        w.rows[k].x = w.now[k].x;
+        memset(w.rows[k].digest.b, w.now[k].x, sizeof w.rows[k].digest.b); /* of its own form */
+    }
+    if (roll(4))
+        number(w.checkpoint, sizeof w.checkpoint, w.version);
+    for (unsigned n = roll(4); n > 0; n--)
+        change();
+    struct fake_known known = all_known();
+    fake_send_welcome(w.f, &known, WINDOW, false);
+    fake_drop(fake_expect(w.f, BODY(SCOPES)));
 }
 
 static void start_worker(void)
 {
     w.f = fake_new();
     w.f->w.no_watch_list = true;
-    w.watch[0] = w.list[0][0] = w.list[1][0] = '\0';
-    memset(w.get, 0, sizeof w.get);
+    forget_requests();
     fake_start(w.f);
     welcome();
 }
@@ -372,6 +417,8 @@ static void faults(void)
         lose_messages();
         fake_free(w.f);
         start_worker();
+    } else if (what == 12 && w.up) {
+        stand_by();
     } else if (what == 11) {
         struct sa_scope *s = fake_scope(w.f);
         if (s->follow == SA_FOLLOW_WATCH) /* the audit is due */

@@ -301,6 +301,56 @@ START_TEST(standby_is_silent_and_idle)
 }
 END_TEST
 
+/* Goes to standby at version 100 and comes back to a checkpoint of somebody else. */
+static void back_to(struct fake *f, const char *version, const char *rows)
+{
+    struct sa_table_sum sum;
+    struct fake_known known = {.version = version, .age_ms = 1000};
+    fake_send_welcome(f, NULL, 1 << 20, true);
+    ck_assert_ptr_null(f->pending);
+    sum = sa_table_scope_sum(f->w.table, fake_scope(f)->id);
+    known.count = strlen(rows);
+    if (known.count == sum.count)
+        sa_sum_bytes(&sum.sum, known.sum);
+    fake_send_welcome(f, &known, 1 << 20, false);
+    fake_drop(fake_expect(f, BODY(SCOPES)));
+}
+
+START_TEST(who_was_passed_on_standby_lists_anew)
+{
+    struct fake *f = in_step(1 << 20);
+    struct sa_scope *s = fake_scope(f);
+    f->w.no_watch_list = true;
+    back_to(f, "135", "a");
+    /* c came at 120 and went at 130: an event of it now would stay for who resumes at 135 */
+    ck_assert_ptr_null(fake_request(f, "watch=1"));
+    ck_assert_int_eq(s->follow, SA_FOLLOW_LIST);
+    ck_assert_uint_eq(s->high, 135);
+    char *body = fake_pods(110, NULL, "a:5:1 b:6:1"); /* of a server that is behind */
+    fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+    free(body);
+    ck_assert_int_eq(s->follow, SA_FOLLOW_LIST);
+    fake_skip_waits(f);
+    body = fake_pods(140, NULL, "a:5:1");
+    fake_answer(f, fake_request(f, "pods?limit"), 200, body);
+    free(body);
+    ck_assert_ptr_nonnull(fake_request(f, "watch=1&allowWatchBookmarks=true"));
+    fake_drop(fake_expect(f, BODY(SUMS)));
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(who_was_not_passed_on_standby_goes_on)
+{
+    struct fake *f = in_step(1 << 20);
+    back_to(f, "90", "ab");
+    ck_assert_ptr_nonnull(fake_request(f, "watch=1"));
+    ck_assert_ptr_null(fake_request(f, "pods?limit"));
+    ck_assert(fake_scope(f)->in_step);
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(an_older_welcome_is_void)
 {
     struct fake *f = in_step(1 << 20);
@@ -406,6 +456,8 @@ TCase *worker_session_cases(void)
     tcase_add_test(t, large_objects_leave_in_parts);
     tcase_add_test(t, a_large_object_waits_for_credit_between_its_parts);
     tcase_add_test(t, standby_is_silent_and_idle);
+    tcase_add_test(t, who_was_passed_on_standby_lists_anew);
+    tcase_add_test(t, who_was_not_passed_on_standby_goes_on);
     tcase_add_test(t, an_older_welcome_is_void);
     tcase_add_test(t, fenced_opens_again);
     tcase_add_test(t, checkpoints_only_when_nothing_is_open);

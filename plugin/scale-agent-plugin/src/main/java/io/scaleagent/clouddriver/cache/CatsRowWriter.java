@@ -41,6 +41,9 @@ public final class CatsRowWriter implements RowWriter, AccountEraser {
     final long epoch;
     final LinkIndex index;
 
+    /** For others to read: rows of objects by type, as of the last write. */
+    volatile Map<String, Integer> counts = Map.of();
+
     Held(long epoch, LinkIndex index) {
       this.epoch = epoch;
       this.index = index;
@@ -93,29 +96,64 @@ public final class CatsRowWriter implements RowWriter, AccountEraser {
     RowBatch batch = batch(tx);
     List<WriteOutcome> outcomes = new ArrayList<>(changes.size());
     changes.forEach(change -> outcomes.add(batch.take(change)));
-    batch.flush();
+    flush(batch, tx);
     return outcomes;
+  }
+
+  private void flush(RowBatch batch, SqlTransaction tx) {
+    batch.flush();
+    Held held = held(tx);
+    held.counts = held.index.counts();
   }
 
   @Override
   public void dropScopes(AccountTransaction transaction, Collection<StoredScope> scopes) {
-    RowBatch batch = batch(transaction.unwrap(SqlTransaction.class));
+    SqlTransaction tx = transaction.unwrap(SqlTransaction.class);
+    RowBatch batch = batch(tx);
     scopes.forEach(scope -> batch.drop(scope.id()));
-    batch.flush();
+    flush(batch, tx);
+  }
+
+  /**
+   * How many rows the account should have, by type, as far as that is known; empty before the first
+   * write of an epoch.
+   */
+  Map<String, Integer> expected(String account) {
+    Held held = indexes.get(account);
+    return held == null ? Map.of() : held.counts;
+  }
+
+  /** Looks through all rows of the transaction's account and mends what others did to them. */
+  RowRepair repair(SqlTransaction tx) {
+    Held held = held(tx);
+    RowRepair repair = new RowRepair(tx, tables, bodies, held.index, agent(tx.lease().account()));
+    repair.run();
+    held.counts = held.index.counts();
+    return repair;
   }
 
   private RowBatch batch(SqlTransaction tx) {
+    String account = tx.lease().account();
+    return new RowBatch(
+        tx, tables, bodies, converter(account), held(tx).index, account, agent(account));
+  }
+
+  private ObjectConverter converter(String account) {
+    return ready.computeIfAbsent(account, converters::converter);
+  }
+
+  /** The account's index, read now if it is not there. */
+  private Held held(SqlTransaction tx) {
     Lease lease = tx.lease();
     String account = lease.account();
-    ObjectConverter converter = ready.computeIfAbsent(account, converters::converter);
     Held held = indexes.get(account);
     if (held == null || held.epoch != lease.epoch()) {
-      held = new Held(lease.epoch(), LinkRows.read(tx, converter.stickyTypes()));
+      held = new Held(lease.epoch(), LinkRows.read(tx, converter(account).stickyTypes()));
       indexes.put(account, held);
     }
     Held used = held;
     tx.ifLost(() -> indexes.remove(account, used));
-    return new RowBatch(tx, tables, bodies, converter, used.index, account, agent(account));
+    return held;
   }
 
   @Override

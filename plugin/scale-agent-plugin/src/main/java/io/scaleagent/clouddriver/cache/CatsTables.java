@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.cache;
 
+import io.scaleagent.clouddriver.protocol.Lease;
 import io.scaleagent.clouddriver.store.Database;
 import io.scaleagent.clouddriver.store.Parts;
 import io.scaleagent.clouddriver.store.Sql;
@@ -123,14 +124,43 @@ public final class CatsTables {
     return found;
   }
 
-  /** Ids and hashes of all of an agent's rows of a type. */
-  Map<String, String> hashes(DSLContext tx, String type, String agent) {
-    Map<String, String> found = new HashMap<>();
-    for (Record r :
-        tx.fetch("select id, body_hash from " + names.table(type) + " where agent = ?", agent)) {
-      found.put(r.get(0, String.class), r.get(1, String.class));
+  /** Ids of all of an agent's rows of a type. */
+  Set<String> ids(DSLContext tx, String type, String agent) {
+    return new TreeSet<>(
+        tx.fetch("select id from " + names.table(type) + " where agent = ?", agent)
+            .getValues(0, String.class));
+  }
+
+  /**
+   * How many rows accounts of agents have, in tables that were made here.
+   *
+   * @return by account and type
+   */
+  Map<String, Map<String, Integer>> counts(Database database, Collection<Lease> leases) {
+    Map<String, String> accounts = new HashMap<>();
+    leases.forEach(
+        l -> accounts.put(names.agent(CatsRowWriter.agentType(l.account())), l.account()));
+    Map<String, Map<String, Integer>> counts = new HashMap<>();
+    for (String type : made) {
+      for (List<String> part : Parts.of(accounts.keySet(), Sql.STATEMENT_ROWS)) {
+        for (Record r :
+            database.run(
+                "counting rows of type " + type,
+                d ->
+                    d.fetch(
+                        "select agent, count(*) from "
+                            + names.table(type)
+                            + " where agent in ("
+                            + Sql.marks(part.size())
+                            + ") group by agent",
+                        part.toArray()))) {
+          counts
+              .computeIfAbsent(accounts.get(r.get(0, String.class)), a -> new HashMap<>())
+              .put(type, r.get(1, Integer.class));
+        }
+      }
     }
-    return found;
+    return counts;
   }
 
   /** Writes rows, in the place of those that are there. */

@@ -29,6 +29,12 @@ final class LinkIndex {
   /** Nodes with a part, by namespace. */
   private final Map<String, Set<String>> parts = new HashMap<>();
 
+  /** How many rows there are of each type. */
+  private final Map<String, Integer> counts = new TreeMap<>();
+
+  /** How many nodes of the group core are in each application and cluster. */
+  private final Map<String, Integer> members = new HashMap<>();
+
   private Set<String> touched = new TreeSet<>();
   private Set<String> touchedNamespaces = new TreeSet<>();
 
@@ -44,22 +50,28 @@ final class LinkIndex {
     return nodes.values();
   }
 
+  /** How many rows there are, by type; 0 for a type of which there were some. */
+  Map<String, Integer> counts() {
+    return Map.copyOf(counts);
+  }
+
   /** Logical ids that have a row. */
   Set<String> logicalRows() {
-    Set<String> all = new TreeSet<>();
-    for (String id : namedBy.keySet()) {
-      if (Ids.logical(id) && exists(id)) {
-        all.add(id);
-      }
-    }
-    return all;
+    return new TreeSet<>(members.keySet());
   }
 
   /** Puts a node in the place of the one that has its id. */
   void put(Node node) {
     Node old = nodes.put(node.id, node);
+    if (old == null) {
+      counts.merge(Ids.type(node.id), 1, Integer::sum);
+    }
     Set<String> before = old == null ? Set.of() : named(old);
     Set<String> after = named(node);
+    if (old != null) {
+      join(old, -1);
+    }
+    join(node, 1);
     for (String target : before) {
       if (!after.contains(target)) {
         unlink(node.id, target);
@@ -86,6 +98,8 @@ final class LinkIndex {
     if (old == null) {
       return;
     }
+    counts.merge(Ids.type(id), -1, Integer::sum);
+    join(old, -1);
     Set<String> before = named(old);
     before.forEach(target -> unlink(id, target));
     touch(id, before, Set.of());
@@ -132,15 +146,7 @@ final class LinkIndex {
 
   /** Whether there is to be a row with that id. */
   boolean exists(String id) {
-    if (!Ids.logical(id)) {
-      return nodes.containsKey(id);
-    }
-    for (String member : namedBy.getOrDefault(id, Set.of())) {
-      if (nodes.get(member).group.equals(ObjectConverter.CORE)) {
-        return true;
-      }
-    }
-    return false;
+    return Ids.logical(id) ? members.containsKey(id) : nodes.containsKey(id);
   }
 
   /** The relationships of a row, by type, each sorted. */
@@ -177,6 +183,25 @@ final class LinkIndex {
     Set<String> all = new HashSet<>(node.links);
     all.addAll(node.related);
     return all;
+  }
+
+  /** A node comes into its applications and clusters, or leaves them. */
+  private void join(Node node, int by) {
+    if (!node.group.equals(ObjectConverter.CORE)) {
+      return;
+    }
+    for (String id : node.links) {
+      if (Ids.logical(id)) {
+        int before = members.getOrDefault(id, 0);
+        members.put(id, before + by);
+        if (before + by == 0) {
+          members.remove(id);
+        }
+        if (before == 0 || before + by == 0) {
+          counts.merge(Ids.type(id), by, Integer::sum);
+        }
+      }
+    }
   }
 
   private void unlink(String source, String target) {

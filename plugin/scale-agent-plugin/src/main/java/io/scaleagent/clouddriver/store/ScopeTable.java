@@ -106,6 +106,14 @@ final class ScopeTable {
     row.changed = true;
   }
 
+  /** So many more of its digests are stale. They are counted anew when the account is opened. */
+  void addStale(long id, long digests) {
+    Row row = row(id);
+    ScopeTotals t = row.totals;
+    totals(id, new ScopeTotals(t.count(), t.sum(), t.stale() + digests));
+    row.settings = "";
+  }
+
   void checkpoint(long id, String resourceVersion, byte[] fingerprint) {
     Row row = row(id);
     row.checkpoint = resourceVersion;

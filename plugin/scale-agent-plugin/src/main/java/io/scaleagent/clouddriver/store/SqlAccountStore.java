@@ -42,11 +42,15 @@ public final class SqlAccountStore implements AccountStore {
 
   /** What is known of an account while this Clouddriver has it. */
   private static final class Epoch {
-    final long number;
+    final Lease lease;
     ScopeTable scopes;
 
-    Epoch(long number) {
-      this.number = number;
+    Epoch(Lease lease) {
+      this.lease = lease;
+    }
+
+    long number() {
+      return lease.epoch();
     }
   }
 
@@ -73,6 +77,11 @@ public final class SqlAccountStore implements AccountStore {
     this.self = new Replica(database, numbers, name, address, leaseMillis);
     this.eraser = Objects.requireNonNull(eraser);
     renew();
+  }
+
+  /** The leases of this Clouddriver, as far as it knows. */
+  public List<Lease> held() {
+    return epochs.values().stream().map(e -> e.lease).collect(Collectors.toList());
   }
 
   /** What all Clouddrivers know of accounts. */
@@ -306,8 +315,8 @@ public final class SqlAccountStore implements AccountStore {
   public Opening open(
       AgentConnection agent, String account, AccountProperties properties, String settings) {
     numbers.reserve();
-    Epoch begun = new Epoch(numbers.draw());
-    Lease lease = new Lease(account, begun.number, agent, settings);
+    Lease lease = new Lease(account, numbers.draw(), agent, settings);
+    Epoch begun = new Epoch(lease);
     Opening opening =
         locked(
             "opening account " + account,
@@ -343,7 +352,7 @@ public final class SqlAccountStore implements AccountStore {
   private Opening decide(
       DSLContext tx, Assignment present, Epoch begun, Lease lease, AccountProperties properties) {
     AgentConnection agent = lease.agent();
-    if (present.epoch > begun.number) {
+    if (present.epoch > begun.number()) {
       return Opening.standby(lease, "another stream opened the account at the same moment");
     }
     if (streamOf(tx, agent.agentId()) != agent.number()) {
@@ -378,7 +387,7 @@ public final class SqlAccountStore implements AccountStore {
             + " kept = 1, changed_at = "
             + sql.clock()
             + " where account = ?",
-        begun.number,
+        begun.number(),
         self.id(),
         lease.agent().agentId(),
         lease.agent().number(),
@@ -429,7 +438,7 @@ public final class SqlAccountStore implements AccountStore {
 
   @Override
   public void release(Lease lease) {
-    epochs.computeIfPresent(lease.account(), (a, e) -> e.number == lease.epoch() ? null : e);
+    epochs.computeIfPresent(lease.account(), (a, e) -> e.number() == lease.epoch() ? null : e);
     database.transact(
         "releasing " + lease,
         tx ->
@@ -465,13 +474,24 @@ public final class SqlAccountStore implements AccountStore {
   @Override
   public <T> T transact(Lease lease, Work<T> work) throws FencedException {
     numbers.reserve();
-    Attempt attempt = new Attempt(lease);
+    Epoch epoch = epochs.get(lease.account());
+    if (epoch == null || epoch.number() != lease.epoch()) {
+      throw new FencedException(lease + " is over");
+    }
+    // One at a time also until what is in memory follows the commit, after the account's lock.
+    synchronized (epoch) {
+      return transact(epoch, lease, work);
+    }
+  }
+
+  private <T> T transact(Epoch epoch, Lease lease, Work<T> work) throws FencedException {
+    Attempt attempt = new Attempt(epoch, lease);
     try {
       T result = locked("writing " + lease, tx -> attempt.run(tx, work));
       attempt.keep();
       return result;
     } catch (Over over) {
-      epochs.computeIfPresent(lease.account(), (a, e) -> e.number == lease.epoch() ? null : e);
+      epochs.computeIfPresent(lease.account(), (a, e) -> e.number() == lease.epoch() ? null : e);
       throw new FencedException(over.getMessage());
     } finally {
       attempt.lose();
@@ -483,12 +503,13 @@ public final class SqlAccountStore implements AccountStore {
    * known to have happened.
    */
   private final class Attempt {
+    private final Epoch epoch;
     private final Lease lease;
-    private Epoch epoch;
     private ScopeTable scopes;
     private SqlTransaction transaction;
 
-    Attempt(Lease lease) {
+    Attempt(Epoch epoch, Lease lease) {
+      this.epoch = epoch;
       this.lease = lease;
     }
 
@@ -505,13 +526,10 @@ public final class SqlAccountStore implements AccountStore {
 
     private void begin(DSLContext tx) {
       Assignment present = Assignment.lock(tx, sql, self, lease.account());
-      epoch = epochs.get(lease.account());
       if (present == null
           || present.epoch != lease.epoch()
           || !present.held()
-          || present.replica != self.id()
-          || epoch == null
-          || epoch.number != lease.epoch()) {
+          || present.replica != self.id()) {
         throw new Over(lease + " is over");
       }
       scopes = epoch.scopes == null ? ScopeTable.read(tx, lease.account()) : epoch.scopes;

@@ -69,6 +69,31 @@ public final class SqlTransaction implements AccountTransaction {
     return scopes.id(name);
   }
 
+  /**
+   * Marks objects as stale, so that they are wanted again when the account is opened.
+   *
+   * @return how many of them were stored and not stale
+   */
+  public int wantAgain(long scope, Collection<ObjectKey> keys) {
+    int marked = 0;
+    for (List<ObjectKey> part : Parts.of(keys, LOOKUP)) {
+      List<Object> values = new ArrayList<>();
+      values.add(scope);
+      part.forEach(key -> values.add(Keys.hash(key)));
+      marked +=
+          tx.execute(
+              "update scale_agent_digest set settings = '' where settings <> '' and scope = ?"
+                  + " and key_hash in ("
+                  + Sql.marks(part.size())
+                  + ")",
+              values.toArray());
+    }
+    if (marked > 0) {
+      scopes.addStale(scope, marked);
+    }
+    return marked;
+  }
+
   void lost() {
     undo.forEach(Runnable::run);
   }

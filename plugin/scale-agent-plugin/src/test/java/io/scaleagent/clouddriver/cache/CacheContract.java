@@ -19,6 +19,7 @@ import io.scaleagent.clouddriver.protocol.RowChange;
 import io.scaleagent.clouddriver.protocol.ScopeName;
 import io.scaleagent.clouddriver.protocol.ScopeTotals;
 import io.scaleagent.clouddriver.protocol.ScopeType;
+import io.scaleagent.clouddriver.protocol.StoreUnavailableException;
 import io.scaleagent.clouddriver.protocol.StoredDigest;
 import io.scaleagent.clouddriver.protocol.WriteOutcome;
 import io.scaleagent.clouddriver.store.Database;
@@ -32,6 +33,10 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.jooq.DSLContext;
 import org.jooq.Record;
@@ -62,6 +67,8 @@ abstract class CacheContract {
 
   /** A Clouddriver: a store and a writer on a pool of their own. */
   private final class Clouddriver {
+    final Database database;
+    final CatsTables tables = new CatsTables(names());
     final SqlAccountStore store;
     final CatsRowWriter writer;
     final AgentConnection agent;
@@ -69,7 +76,7 @@ abstract class CacheContract {
     Map<ScopeName, Long> scopes;
 
     Clouddriver(String agentId) {
-      Database database = new Database(schema.connect());
+      database = new Database(schema.connect());
       ConverterSource source =
           new ConverterSource() {
             @Override
@@ -82,7 +89,7 @@ abstract class CacheContract {
               return "s";
             }
           };
-      writer = new CatsRowWriter(database, new CatsTables(names()), mapper, source);
+      writer = new CatsRowWriter(database, tables, mapper, source);
       store = new SqlAccountStore(database, agentId, "", 60_000, writer);
       agent = store.connect(agentId, "", "1", "00", "");
     }
@@ -413,5 +420,151 @@ abstract class CacheContract {
     } finally {
       dsl.execute("alter table cats_v1_resource_template drop column surprise");
     }
+  }
+
+  private void row(String table, String id, String agent) {
+    dsl.execute(
+        "insert into "
+            + table
+            + " (id, agent, body_hash, body, last_updated) values (?, ?, 'h',"
+            + " '{}', 1)",
+        id,
+        agent);
+  }
+
+  private CacheKeeper keeper(Clouddriver c, List<String> reopened) {
+    return new CacheKeeper(
+        c.database,
+        c.store,
+        c.tables,
+        c.writer,
+        true,
+        3,
+        1,
+        (account, why) -> reopened.add(account));
+  }
+
+  @Test
+  void rowsOfStockPollingGoOnceTheAgentsAreComplete() throws Exception {
+    Clouddriver c = new Clouddriver("a").open();
+    c.write(List.of(object(Cluster.PODS, "p1")), false);
+    Set<String> stay =
+        Set.of("pro_/KubernetesCoreCachingAgent[1/1]", "prod2/CustomKubernetes(X)[1/1]");
+    Set<String> go =
+        Set.of(
+            "prod/KubernetesCoreCachingAgent[1/2]",
+            "prod/KubernetesUnregisteredCustomResourceCachingAgent[1/1]",
+            "prod/CustomKubernetes(Widget.example.com)[1/1]");
+    stay.forEach(agent -> row("cats_v1_pod", "stock", agent));
+    go.forEach(agent -> row("cats_v1_pod", "stock", agent));
+    CacheKeeper keeper = keeper(c, new ArrayList<>());
+    keeper.step();
+    go.forEach(agent -> assertThat(ids("cats_v1_pod", agent)).as(agent).hasSize(1));
+    c.store.transact(
+        c.lease,
+        tx -> {
+          c.scopes.values().forEach(scope -> tx.checkpoint(scope, "7", new byte[0]));
+          return null;
+        });
+    keeper.step();
+    go.forEach(agent -> assertThat(ids("cats_v1_pod", agent)).as(agent).isEmpty());
+    stay.forEach(agent -> assertThat(ids("cats_v1_pod", agent)).as(agent).hasSize(1));
+    assertThat(rows()).hasSize(1);
+  }
+
+  private List<String> ids(String table, String agent) {
+    return dsl.fetch("select id from " + table + " where agent = ?", agent)
+        .getValues(0, String.class);
+  }
+
+  @Test
+  void whatOthersDeletedComesBack() throws Exception {
+    Clouddriver c = new Clouddriver("a").open();
+    Cluster cluster = new Cluster(21);
+    for (int i = 0; i < 80; i++) {
+      c.write(List.of(cluster.change()), false);
+    }
+    List<String> reopened = new ArrayList<>();
+    CacheKeeper keeper = keeper(c, reopened);
+    keeper.step();
+    keeper.step();
+    assertEqualsStock(cluster, "after nothing was to be mended");
+    // What stock does when another account's last member of an application goes.
+    dsl.execute("delete from cats_v1_applications");
+    dsl.execute("delete from cats_v1_clusters");
+    keeper.step();
+    keeper.step();
+    assertEqualsStock(cluster, "after applications were deleted");
+    assertThat(reopened).isEmpty();
+    dsl.execute("delete from cats_v1_pod");
+    row("cats_v1_pod", "nobody's", CatsRowWriter.agentType(ACCOUNT));
+    keeper.step();
+    keeper.step();
+    assertThat(reopened).containsExactly(ACCOUNT);
+    assertThat(ids("cats_v1_pod", CatsRowWriter.agentType(ACCOUNT))).isEmpty();
+    long pods = cluster.objects(Cluster.PODS).keySet().size();
+    assertThat(
+            c.store.transact(c.lease, tx -> tx.totals(c.scopes.get(Cluster.PODS.name()))).stale())
+        .isPositive()
+        .isLessThanOrEqualTo(pods);
+  }
+
+  @Test
+  void aDatabaseThatCrashesLosesNothingThatWasCommitted() throws Exception {
+    Clouddriver c = new Clouddriver("a").open();
+    Cluster cluster = new Cluster(22);
+    for (int i = 0; i < 40; i++) {
+      c.write(List.of(cluster.change()), false);
+    }
+    server().crash();
+    int failed = 0;
+    for (int i = 0; i < 40; i++) {
+      Cluster.Change change = cluster.change();
+      while (true) {
+        try {
+          c.write(List.of(change), false);
+          break;
+        } catch (StoreUnavailableException e) {
+          assertThat(++failed).isLessThan(20);
+        }
+      }
+    }
+    assertEqualsStock(cluster, "after a crash of the database");
+  }
+
+  @Test
+  void accountsThatAreWrittenAtOnceDoNotHoldEachOtherUp() throws Exception {
+    Clouddriver c = new Clouddriver("a");
+    ExecutorService pool = Executors.newFixedThreadPool(8);
+    try {
+      List<Future<Cluster>> all = new ArrayList<>();
+      for (int n = 0; n < 8; n++) {
+        String account = "account" + n;
+        all.add(pool.submit(() -> writeMany(c, account)));
+      }
+      for (int n = 0; n < 8; n++) {
+        Map<String, StockModel.Row> expected =
+            new StockModel("account" + n).rebuild(all.get(n).get(60, TimeUnit.SECONDS));
+        assertThat(rows(CatsRowWriter.agentType("account" + n))).isEqualTo(expected);
+      }
+    } finally {
+      pool.shutdownNow();
+    }
+  }
+
+  private static Cluster writeMany(Clouddriver c, String account) throws FencedException {
+    Cluster cluster = new Cluster(account.hashCode());
+    Lease lease = c.store.open(c.agent, account, PROPERTIES, "s").lease();
+    c.writer.prepare(account, Cluster.SCOPES);
+    c.store.transact(lease, tx -> tx.scopes(Cluster.SCOPES));
+    for (int i = 0; i < 60; i++) {
+      Map<String, RowChange> batch = new HashMap<>();
+      for (int n = 0; n < 5; n++) {
+        Cluster.Change change = cluster.change();
+        batch.put(change.scope + " " + change.key, rowChange(change));
+      }
+      c.store.transact(lease, tx -> c.writer.write(tx, new ArrayList<>(batch.values())));
+    }
+    return cluster;
   }
 }
