@@ -177,6 +177,19 @@ static void thread_rules(scmp_filter_ctx f, int *rc)
     rule(f, rc, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
 }
 
+/* A helper's programs make processes and threads of their own, but no namespaces, in which they
+ * would have rights again: bit by bit, since one is enough. clone3 as for threads. */
+static void helper_clone_rules(scmp_filter_ctx f, int *rc)
+{
+    static const uint64_t namespaces[] = {CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,   CLONE_NEWUSER,
+                                          CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWCGROUP};
+    for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+        const struct scmp_arg_cmp has = masked(0, namespaces[i], namespaces[i]);
+        rule(f, rc, SCMP_ACT_TRAP, SCMP_SYS(clone), 1, &has);
+    }
+    rule(f, rc, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+}
+
 /* Signals to itself only (abort, pthread_kill), and SIGSYS keeps the handler that it has. The
  * kernel looks at the low 32 bits of a signal's number and the filter at all 64, so "not SIGSYS" is
  * said bit by bit: a bit that SIGSYS has is missing, or one is there that it lacks. */
@@ -256,6 +269,7 @@ static scmp_filter_ctx make_filter(const struct sa_sandbox *s, int *rc)
         each_name(f, rc, SCMP_ACT_ERRNO(EPERM), helper_refused);
         const struct scmp_arg_cmp packet = masked(0, UINT32_MAX, AF_PACKET);
         rule(f, rc, SCMP_ACT_TRAP, SCMP_SYS(socket), 1, &packet);
+        helper_clone_rules(f, rc);
     } else {
         profile_rules(f, rc, BIT(s->profile));
     }

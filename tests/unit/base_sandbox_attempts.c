@@ -265,6 +265,44 @@ static int thread_in_new_namespace(void)
                           NULL, NULL, NULL, NULL));
 }
 
+static int process_in_namespace(unsigned long flag)
+{
+    long pid = syscall(SYS_clone, flag | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0) {
+        _exit(0);
+    }
+    return pid < 0 ? errno : result(waitpid((pid_t)pid, NULL, 0));
+}
+
+static int process_in_new_users(void)
+{
+    return process_in_namespace(CLONE_NEWUSER);
+}
+
+static int process_in_new_users_and_network(void)
+{
+    return process_in_namespace(CLONE_NEWUSER | CLONE_NEWNET);
+}
+
+static int process_in_new_mounts(void)
+{
+    return process_in_namespace(CLONE_NEWNS);
+}
+
+static int process_in_old_namespaces(void)
+{
+    return process_in_namespace(0);
+}
+
+static int process_of_libc(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(0);
+    }
+    return pid < 0 ? errno : result(waitpid(pid, NULL, 0));
+}
+
 /* Itself: privileges, code, the sandbox */
 
 static int become_root(void)
@@ -496,6 +534,14 @@ static const struct attempt {
     TRY(HELPER, packet_socket_by_high_bits, KILLED("socket")),
     TRY(HELPER, signal_parent, LANDLOCK(6, EPERM)),
     TRY(HELPER, ring, REFUSED(EPERM)),
+    TRY(HELPER, leave_namespace, KILLED("unshare")),
+    TRY(HELPER, process_in_new_users, KILLED("clone")),
+    TRY(HELPER, process_in_new_users_and_network, KILLED("clone")),
+    TRY(HELPER, process_in_new_mounts, KILLED("clone")),
+    TRY(HELPER, thread_in_new_namespace, KILLED("clone")),
+    TRY(HELPER, clone_hidden, REFUSED(ENOSYS)),
+    TRY(HELPER, process_in_old_namespaces, ALLOWED),
+    TRY(HELPER, process_of_libc, ALLOWED),
     TRY(HELPER, abstract_socket, LANDLOCK(6, EPERM)),
 #undef TRY
 };
