@@ -220,41 +220,51 @@ static int apply(struct sa_credential *c, const void *json, size_t n, struct sa_
     if (sa_exec_credential_parse(json, n, c->kube.exec.api_version, &a, err) != 0)
         return -1;
     int rc = 0;
-    if (a.cert.n > 0)
+    bool has = a.cert.n > 0;
+    if (has)
         rc = sa_pem_identity(a.cert.p, a.cert.n, "the exec plugin's clientCertificateData", a.key.p,
                              a.key.n, "the exec plugin's clientKeyData", NULL, &pem, err);
     if (rc == 0) {
-        bool other = a.cert.n > 0 && (c->pem.cert == NULL || X509_cmp(pem.cert, c->pem.cert) != 0);
-        c->tls += other;
-        if (a.cert.n > 0) {
+        c->tls += has ? c->pem.cert == NULL || X509_cmp(pem.cert, c->pem.cert) != 0 : c->exec_pem;
+        if (has || c->exec_pem) {
             sa_pem_identity_free(&c->pem);
             c->pem = pem;
         }
+        c->exec_pem = has;
         sa_secret_free(&c->token);
         c->token = a.token;
         a.token = (struct sa_secret){0};
         c->exec_known = true;
-        c->exec_expires_s = a.expires_s;
+        c->exec_expires_s = has && pem.not_after < a.expires_s ? pem.not_after : a.expires_s;
         drop_identity(c);
     }
     sa_exec_credential_free(&a);
     return rc;
 }
 
+static int check_fresh(const struct sa_credential *c, struct sa_err **err)
+{
+    char date[32];
+    if (!exec_stale(c, 0))
+        return 0;
+    sa_pem_date(c->exec_expires_s, date);
+    return sa_err_set(err, SA_ECREDENTIAL,
+                      "what the exec plugin gave was already expired, on %s: check the clock, here "
+                      "and where the plugin keeps its answers",
+                      date);
+}
+
 void sa_credential_on_exec(void *arg, const void *json, size_t n, const struct sa_err *reason)
 {
     struct sa_credential *c = arg;
     sa_err_free(&c->exec_err);
-    c->exec_failed_ns = 0;
     c->exec_answered_ns = sa_mono_ns();
     if (reason != NULL)
         sa_err_set(&c->exec_err, reason->code, "%s", reason->msg);
-    else
-        (void)apply(c, json, n, &c->exec_err);
-    if (c->exec_err != NULL) {
-        c->exec_failed_ns = sa_mono_ns();
+    else if (apply(c, json, n, &c->exec_err) == 0)
+        (void)check_fresh(c, &c->exec_err);
+    if (c->exec_err != NULL)
         sa_log(SA_WARN, "no credential from the exec plugin: %s", sa_err_msg(c->exec_err));
-    }
     if (c->listener != NULL)
         c->listener(c->listener_arg);
 }
@@ -262,7 +272,7 @@ void sa_credential_on_exec(void *arg, const void *json, size_t n, const struct s
 /* READY: what is there may be used, a renewal may be under way behind it. */
 static enum sa_credential_state exec_state(struct sa_credential *c, struct sa_err **err)
 {
-    uint64_t since = exec_stale(c, 0) ? c->exec_failed_ns : c->exec_answered_ns;
+    uint64_t since = c->exec_answered_ns;
     bool paused = since != 0 && sa_mono_ns() - since < EXEC_PAUSE;
     if (!exec_stale(c, EARLY_S))
         return SA_CREDENTIAL_READY;
@@ -272,8 +282,10 @@ static enum sa_credential_state exec_state(struct sa_credential *c, struct sa_er
         return SA_CREDENTIAL_READY;
     if (sa_exec_client_asking(c->exec))
         return SA_CREDENTIAL_WAIT;
-    sa_err_set(err, c->exec_err != NULL ? c->exec_err->code : SA_ECREDENTIAL, "%s",
-               sa_err_msg(c->exec_err));
+    if (c->exec_err != NULL)
+        sa_err_set(err, c->exec_err->code, "%s", c->exec_err->msg);
+    else
+        sa_err_set(err, SA_ECREDENTIAL, "what the exec plugin gave has expired within seconds");
     return SA_CREDENTIAL_FAILED;
 }
 

@@ -96,9 +96,9 @@ struct sa_credential {
     /* exec plugin */
     struct sa_exec_client *exec;
     bool exec_known;           /* an answer is in force */
-    int64_t exec_expires_s;    /* INT64_MAX: never */
-    uint64_t exec_failed_ns;   /* when it failed last; 0: it did not */
-    uint64_t exec_answered_ns; /* when it answered last */
+    int64_t exec_expires_s;    /* the token or the certificate; INT64_MAX: never */
+    bool exec_pem;             /* pem is of its answer */
+    uint64_t exec_answered_ns; /* when it answered or failed last */
     struct sa_err *exec_err;   /* why */
     void (*listener)(void *arg);
     void *listener_arg;

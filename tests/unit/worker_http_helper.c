@@ -225,7 +225,92 @@ START_TEST(test_expiry)
     w.cred->exec_answered_ns = 0;
     expect_token(&w, "Authorization: Bearer t");
     turn_until(&w, &w.news, 3);
+    /* Expired as it came: that is said, and the program not run again at once. */
+    struct sa_identity *i = NULL;
+    struct sa_err *e = NULL;
+    ck_assert_int_eq(sa_credential_identity(w.cred, &i, &e), SA_CREDENTIAL_FAILED);
+    ASSERT_CONTAINS(e->msg, "already expired, on 20");
+    ASSERT_CONTAINS(e->msg, "check the clock");
+    sa_err_free(&e);
+    for (int n = 0; n < 5; n++) {
+        expect_state(&w, SA_CREDENTIAL_FAILED);
+        ck_assert_int_eq(sa_loop_turn(w.loop, 50, NULL), 0);
+    }
+    ck_assert_uint_eq(w.wants, 3);
+    w.cred->exec_answered_ns = 0;
     expect_state(&w, SA_CREDENTIAL_WAIT);
+    finish(&w);
+}
+END_TEST
+
+/* A plugin that prints DIR/answer, and an answer with that certificate or, of "", a token. */
+#define CAT "#!/bin/sh\ncat '%s'\n"
+
+static void answer_with(const char *name)
+{
+    char path[160];
+    struct sa_buf b;
+    sa_buf_init(&b, 64 * 1024);
+    sa_buf_adds(&b, "{\"kind\":\"ExecCredential\",\"apiVersion\":"
+                    "\"client.authentication.k8s.io/v1\",\"status\":{");
+    for (int k = 0; k < 2 && *name; k++) {
+        snprintf(path, sizeof(path), "%s/%s.%s", test_dir(), name, k ? "key" : "crt");
+        SA_CLEANUP(sa_secret_free) struct sa_secret pem = {0};
+        ck_assert_int_eq(sa_credential_load(path, &pem, NULL), 0);
+        sa_buf_adds(&b, k ? ",\"clientKeyData\":" : "\"clientCertificateData\":");
+        sa_buf_add_json(&b, pem.p);
+    }
+    if (!*name)
+        sa_buf_adds(&b, "\"token\":\"t\"");
+    sa_buf_adds(&b, "}}");
+    ck_assert(!b.failed);
+    test_write("answer", b.data);
+    ck_assert_int_eq(chmod(test_path("answer"), 0644), 0);
+    sa_buf_free(&b);
+}
+
+START_TEST(test_certificate)
+{
+    struct world w;
+    char script[256];
+    snprintf(script, sizeof(script), CAT, test_path("answer"));
+    answer_with("client");
+    start(&w, script, "");
+    expect_state(&w, SA_CREDENTIAL_WAIT);
+    turn_until(&w, &w.news, 1);
+    expect_state(&w, SA_CREDENTIAL_READY);
+    ck_assert_int_eq(w.cred->exec_expires_s, w.cred->pem.not_after);
+    uint64_t tls = w.cred->tls;
+
+    /* It says nothing of when it ends, and a minute before it does there is the next one. */
+    w.cred->exec_expires_s = w.cred->pem.not_after = (int64_t)time(NULL);
+    w.cred->exec_answered_ns = 0;
+    answer_with("client2");
+    expect_state(&w, SA_CREDENTIAL_WAIT);
+    turn_until(&w, &w.news, 2);
+    expect_state(&w, SA_CREDENTIAL_READY);
+    ck_assert_uint_eq(w.cred->tls, tls + 1);
+
+    /* One that has a token instead: the certificate has no say any more. */
+    w.cred->exec_expires_s = 0;
+    w.cred->exec_answered_ns = 0;
+    answer_with("");
+    expect_state(&w, SA_CREDENTIAL_WAIT);
+    turn_until(&w, &w.news, 3);
+    expect_token(&w, "Authorization: Bearer t");
+    ck_assert_ptr_null(w.cred->pem.cert);
+    ck_assert_uint_eq(w.cred->tls, tls + 2);
+    finish(&w);
+
+    answer_with("client-expired");
+    start(&w, script, "");
+    expect_state(&w, SA_CREDENTIAL_WAIT);
+    turn_until(&w, &w.news, 1);
+    struct sa_identity *i = NULL;
+    struct sa_err *e = NULL;
+    ck_assert_int_eq(sa_credential_identity(w.cred, &i, &e), SA_CREDENTIAL_FAILED);
+    ASSERT_CONTAINS(e->msg, "already expired, on 2020-02-01T00:00:00Z");
+    sa_err_free(&e);
     finish(&w);
 }
 END_TEST
@@ -302,6 +387,7 @@ TCase *worker_http_helper(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_token);
     tcase_add_test(t, test_expiry);
+    tcase_add_test(t, test_certificate);
     tcase_add_test(t, test_failures);
     tcase_add_test(t, test_waits_for_its_turn);
     tcase_add_test(t, test_helper_dies);
