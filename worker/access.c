@@ -35,22 +35,25 @@ static const struct sa_resource *next_unasked(const struct sa_worker *w)
     return NULL;
 }
 
-static bool allowed(const struct sa_response *r)
+enum answer { NO_ANSWER, YES, NO };
+
+/* What the answer to this question decides is which scopes there are, for as long as the worker
+ * lives: taken from anything but an answer to it, those that are stored would be given up for
+ * others. */
+static enum answer answer_of(const struct sa_response *r)
 {
+    if (r->error)
+        return NO_ANSWER;
+    if (r->status == 403) /* who may not even ask is given what the configuration says */
+        return NO;
     if (r->status != 201 || !r->body || !r->body->data)
-        return false;
+        return NO_ANSWER;
     cJSON *doc = cJSON_ParseWithLength(r->body->data, r->body->len);
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(doc, "status");
-    bool yes = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "allowed"));
+    const cJSON *allowed = cJSON_GetObjectItemCaseSensitive(status, "allowed");
+    enum answer a = cJSON_IsTrue(allowed) ? YES : cJSON_IsFalse(allowed) ? NO : NO_ANSWER;
     cJSON_Delete(doc);
-    return yes;
-}
-
-/* What the answer to this question decides is which scopes there are: without one, those that are
- * stored would be given up for others. */
-static bool answered(const struct sa_response *r)
-{
-    return !r->error && r->status != 429 && r->status < 500 && r->status >= 200;
+    return a;
 }
 
 static void on_done(void *arg, const struct sa_response *r)
@@ -59,16 +62,18 @@ static void on_done(void *arg, const struct sa_response *r)
     SA_CLEANUP(sa_freep) char *asked = w->access_to;
     w->access = NULL;
     w->access_to = NULL;
-    if (!answered(r)) {
-        sa_slot_error(w->slot, "asking for permissions: %s",
-                      r->error ? sa_err_msg(r->error) : "the API server can't tell now");
+    enum answer a = answer_of(r);
+    if (a == NO_ANSWER) {
+        if (r->error)
+            sa_slot_error(w->slot, "asking for permissions: %s", sa_err_msg(r->error));
+        else
+            sa_slot_error(w->slot, "asking for permissions: HTTP %d, and no answer", r->status);
         sa_log(SA_WARN, "%s", w->slot->last_error);
         sa_plan_failed(w);
         return;
     }
-    /* Any refusal counts as a no: namespace by namespace is what the configuration says. */
-    if (sa_names_add(allowed(r) ? &w->cluster_wide : &w->narrow, asked)) {
-        sa_plan_ready(w);
+    if (sa_names_add(a == YES ? &w->cluster_wide : &w->narrow, asked)) {
+        sa_plan_failed(w);
         return;
     }
     sa_access_ask(w);
@@ -111,7 +116,7 @@ void sa_access_ask(struct sa_worker *w)
         sa_freep(&w->access_to);
         sa_log(SA_WARN, "permissions can't be asked for: %s", sa_err_msg(err));
         sa_err_free(&err);
-        sa_plan_ready(w);
+        sa_plan_failed(w);
     }
 }
 
