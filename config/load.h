@@ -48,7 +48,8 @@ int sa_sources_read(const struct sa_config_paths *paths, struct sa_sources *out,
 /* The files of a list of paths, all as main files: for a child that was told what was read. */
 int sa_sources_read_files(const char *const *files, struct sa_sources *out, struct sa_err **err);
 void sa_sources_free(struct sa_sources *s);
-/* Reads one regular file of at most max bytes; *out is owned by the caller and NUL-terminated. */
+/* Reads one regular file of at most max bytes; *out is owned by the caller and NUL-terminated.
+ * Nothing else is ever opened (open(2), O_PATH, then by /proc/self/fd). */
 int sa_file_read(const char *path, size_t max, char **out, size_t *n, struct sa_err **err);
 
 /* merge.c: the tree of all sources; kubernetes.accounts of all joined in one list. Borrows the

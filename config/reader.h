@@ -64,7 +64,8 @@ struct sa_config_answer {
     uint8_t uplink_fingerprint[32]; /* keyed, over what the uplink uses, its secrets included */
     struct sa_account_ref *accounts;
     size_t n_accounts;
-    struct sa_file_ref *files; /* every configuration file read, and every extra file asked for */
+    struct sa_file_ref *files; /* every extra file asked for, then every configuration file read,
+                                  each in its order */
     size_t n_files;
     struct sa_problems problems;
 };

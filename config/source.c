@@ -22,8 +22,6 @@ static int read_fd(int fd, const char *path, size_t max, char **out, size_t *n, 
     struct stat st;
     if (fstat(fd, &st) != 0)
         return sa_err_sys(err, errno, "reading %s", path);
-    if (!S_ISREG(st.st_mode))
-        return sa_err_set(err, SA_ECONFIG, "%s is not a regular file", path);
     if (st.st_size < 0 || (uint64_t)st.st_size > max)
         return sa_err_set(err, SA_ELIMIT, "%s is larger than %zu bytes", path, max);
     size_t cap = (size_t)st.st_size, used = 0;
@@ -51,8 +49,19 @@ static int read_fd(int fd, const char *path, size_t max, char **out, size_t *n, 
 
 int sa_file_read(const char *path, size_t max, char **out, size_t *n, struct sa_err **err)
 {
-    /* Not blocking: a FIFO put in a file's place must not hold us up. */
-    SA_CLEANUP(sa_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    char place[64];
+    struct stat st;
+    /* Where it leads, first: to open a device, a FIFO or a terminal is to act on it already, and
+     * some paths are named by processes with fewer rights. */
+    SA_CLEANUP(sa_closep) int where = open(path, O_PATH | O_CLOEXEC);
+    if (where < 0)
+        return sa_err_sys(err, errno, "opening %s", path);
+    if (fstat(where, &st) != 0)
+        return sa_err_sys(err, errno, "reading %s", path);
+    if (!S_ISREG(st.st_mode))
+        return sa_err_set(err, SA_ECONFIG, "%s is not a regular file", path);
+    snprintf(place, sizeof place, "/proc/self/fd/%d", where);
+    SA_CLEANUP(sa_closep) int fd = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return sa_err_sys(err, errno, "opening %s", path);
     return read_fd(fd, path, max, out, n, err);

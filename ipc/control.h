@@ -26,6 +26,7 @@
     X(SA_CTL_READY, u, "")                  /* sandboxed and working */                            \
     X(SA_CTL_FATAL, u, "u32 code, str msg") /* why it will exit */                                 \
     /* worker */                                                                                   \
+    /* once, before READY */                                                                       \
     X(SA_CTL_FILES, u, "u32 n, n * (str path, 32 bytes fingerprint, u8 rereads)")                  \
     X(SA_CTL_RECONNECT, d, "") /* drop connections to the API server and list anew */              \
     X(SA_CTL_PLAN_WANT, d, "u32 id")                                                               \

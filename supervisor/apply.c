@@ -86,28 +86,17 @@ static int apply_accounts(struct applying *ap, struct sa_config_answer *a, struc
     return 0;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The configuration files themselves, in their order: all that was read but the credential files
- * that were asked about. */
+/* The configuration files themselves, in their order: what follows the credential files that were
+ * asked about. By place, not by name: a worker may name a configuration file as its credential. */
 static void keep_config_files(struct sa_supervisor *sup, const struct sa_config_answer *a,
-                              const char **asked, size_t n_asked)
+                              size_t n_asked)
 {
     char **v = calloc(a->n_files + 1, sizeof(*v));
 
     if (!v)
         return;
-    if (n_asked > 0)
-        qsort(asked, n_asked, sizeof(*asked), by_text);
-    for (size_t i = 0, n = 0; i < a->n_files; i++) {
-        const char *path = a->files[i].path;
-
-        if (n_asked > 0 && bsearch(&path, asked, n_asked, sizeof(*asked), by_text))
-            continue;
-        v[n] = strdup(path);
+    for (size_t i = n_asked, n = 0; i < a->n_files; i++) {
+        v[n] = strdup(a->files[i].path);
         if (v[n])
             n++;
     }
@@ -115,15 +104,15 @@ static void keep_config_files(struct sa_supervisor *sup, const struct sa_config_
     sup->config_files = v;
 }
 
-int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, const char **asked,
-             size_t n_asked, struct sa_reload_result *result, struct sa_err **err)
+int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, size_t n_asked,
+             struct sa_reload_result *result, struct sa_err **err)
 {
     struct applying ap = {.sup = sup, .result = result};
     bool first = !sup->configured, uplink = false, exporter = false;
     uint8_t before[sizeof(sup->settings_fingerprint)];
 
     memcpy(before, sup->settings_fingerprint, sizeof(before));
-    keep_config_files(sup, a, asked, n_asked);
+    keep_config_files(sup, a, n_asked);
     if (sa_settings_take(sup, a, &uplink, &exporter, err) < 0)
         return first ? -1 : sa_err_wrap(err, "agent-wide settings");
     result->settings = memcmp(before, sup->settings_fingerprint, sizeof(before)) != 0;

@@ -130,14 +130,17 @@ static int add_file(struct sa_proc *p, const char *path, const uint8_t *fingerpr
 }
 
 /* The credential files that the child was made from. They are watched like configuration, but those
- * whose changes the child follows itself. */
+ * whose changes the child follows itself. The config reader opens them with all rights, so they are
+ * taken once and only from a child that sets itself up: not from one that foreign bytes have got
+ * hold of later. */
 static int on_files(struct sa_proc *p, struct sa_rd *rd)
 {
     uint32_t n = sa_rd_u32(rd);
     char path[4096];
 
-    if (n > FILES_MAX)
+    if (n > FILES_MAX || p->ready_ns != 0 || p->files_fresh)
         return -1;
+    p->files_fresh = true;
     sa_proc_files_free(p);
     for (uint32_t i = 0; i < n; i++) {
         uint8_t fingerprint[SA_FINGERPRINT_SIZE];

@@ -265,7 +265,7 @@ static void take_valid(struct sa_reload *r, struct sa_config_answer *a,
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
 
-    if (sa_apply(r->sup, a, (const char **)r->extra, r->n_extra, result, &err) < 0) {
+    if (sa_apply(r->sup, a, r->n_extra, result, &err) < 0) {
         sa_log(SA_FATAL, "%s", sa_err_msg(err));
         r->sup->exit_code = SA_EXIT_FAILED;
         sa_loop_stop(r->sup->loop);

@@ -41,10 +41,10 @@ const struct sa_problems *sa_reload_problems(const struct sa_reload *r);
 int64_t sa_reload_loaded_us(const struct sa_reload *r);
 uint64_t sa_reload_failures(const struct sa_reload *r); /* runs that were not valid */
 
-/* apply.c: compares with what is in force and starts, restarts and removes accordingly.
- * asked[n_asked] are the credential files that the reader was asked about (the array is sorted by
- * this). -1: this first configuration can't be used, *err says why. */
-int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, const char **asked,
-             size_t n_asked, struct sa_reload_result *result, struct sa_err **err);
+/* apply.c: compares with what is in force and starts, restarts and removes accordingly. The first
+ * n_asked files of the answer are the credential files that the reader was asked about. -1: this
+ * configuration can't be used, *err says why. */
+int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, size_t n_asked,
+             struct sa_reload_result *result, struct sa_err **err);
 
 #endif

@@ -61,6 +61,11 @@ class Ends(unittest.TestCase):
     def test_a_malformed_message_ends_the_child(self):
         self.assertIn("malformed", self.ended("garble", "protocol")["last_exit"])
 
+    def test_files_are_reported_once_and_before_the_child_is_ready(self):
+        # The config reader opens them as root: no path that comes later is taken.
+        for account in ("twice", "afterthought"):
+            self.assertIn("SA_CTL_FILES", self.ended(account, "protocol")["last_exit"])
+
     def test_a_child_that_closes_its_channel_is_ended(self):
         self.assertIn("channel", self.ended("mute", "protocol")["last_exit"])
 

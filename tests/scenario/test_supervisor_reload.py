@@ -174,6 +174,19 @@ class Reload(unittest.TestCase):
         self.d.kubeconfig("ok-2").write_text("# a third\n")
         self.assert_only_restarted("ok-2")
 
+    def test_a_worker_that_names_the_main_file_as_its_own_does_not_take_it_from_the_uplink(self):
+        told = self.d.state / "config_files"
+        before = told.read_text()
+        self.assertIn(str(self.d.main), before.splitlines())
+        self.d.write_account("ok-2", kubeconfigFile=str(self.d.main))
+        eventually(lambda: self.d.account("ok-2")["restarts"] == 1)
+        self.d.running("ok-2")
+        self.d.ask("reload")  # the reader is asked about the worker's files only from now on
+        starts = self.d.uplink_log().count(["start"])
+        os.kill(self.d.status()["agent"]["uplink"]["pid"], signal.SIGKILL)
+        eventually(lambda: self.d.uplink_log().count(["start"]) > starts)
+        self.assertEqual(told.read_text(), before)
+
     def test_a_kubeconfig_that_vanishes_and_comes_back_the_same_touches_nothing(self):
         path = self.d.kubeconfig("ok-2")
         text = path.read_text()

@@ -15,8 +15,12 @@
  *     endless   never stops           short   says less than it announced
  *     absent    answers another question
  *
+ * or, "twice" and "afterthought", it reports its files again before READY or after it, and "chatty"
+ * says a thousand times why it will exit.
+ *
  * The uplink writes what it is told to STATE_DIR/uplink.log, and reports a forgery that is asked
- * for in STATE_DIR/forgery.
+ * for in STATE_DIR/forgery. The configuration files that it is told of are in
+ * STATE_DIR/config_files.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -210,6 +214,34 @@ static int misbehave_early(struct child *c)
     return -1;
 }
 
+/* As a worker does it with its kubeconfig; before the privileges are given up. */
+static void report_files(struct child *c)
+{
+    struct sa_account a = {0};
+    char bytes[65536];
+    uint8_t print[SA_FINGERPRINT_SIZE];
+    struct sa_buf b;
+    FILE *f = NULL;
+
+    if (sa_account_from_json(c->args->settings, &a, NULL) == 0 && a.kubeconfig_file)
+        f = fopen(a.kubeconfig_file, "r");
+    if (f || does(c, "afterthought")) {
+        sa_fingerprint(c->args->fingerprint_key, bytes, f ? fread(bytes, 1, sizeof(bytes), f) : 0,
+                       print);
+        if (f)
+            fclose(f);
+        sa_buf_init(&b, 8192);
+        sa_wr_u32(&b, 1);
+        sa_wr_str(&b, a.kubeconfig_file);
+        for (size_t i = 0; i < sizeof(print); i++)
+            sa_wr_u8(&b, print[i]);
+        sa_wr_u8(&b, 0);
+        sa_ctl_send_now(c->args->control_fd, SA_CTL_FILES, &b, NULL);
+        sa_buf_free(&b);
+    }
+    sa_account_free(&a);
+}
+
 static void misbehave(struct child *c)
 {
     if (does(c, "trap"))
@@ -223,36 +255,12 @@ static void misbehave(struct child *c)
     }
     if (does(c, "garble"))
         say(c, SA_CTL_FILES, "this is no list of files");
+    if (does(c, "afterthought"))
+        report_files(c);
     if (does(c, "mute"))
         close(c->args->control_fd);
     for (int i = 0; does(c, "noisy") && i < 5000; i++)
         sa_log(SA_INFO, "noise %d\nlevel=fatal forged=yes", i);
-}
-
-/* As a worker does it with its kubeconfig; before the privileges are given up. */
-static void report_files(struct child *c)
-{
-    struct sa_account a = {0};
-    char bytes[65536];
-    uint8_t print[SA_FINGERPRINT_SIZE];
-    struct sa_buf b;
-    FILE *f = NULL;
-
-    if (sa_account_from_json(c->args->settings, &a, NULL) == 0 && a.kubeconfig_file)
-        f = fopen(a.kubeconfig_file, "r");
-    if (f) {
-        sa_fingerprint(c->args->fingerprint_key, bytes, fread(bytes, 1, sizeof(bytes), f), print);
-        fclose(f);
-        sa_buf_init(&b, 8192);
-        sa_wr_u32(&b, 1);
-        sa_wr_str(&b, a.kubeconfig_file);
-        for (size_t i = 0; i < sizeof(print); i++)
-            sa_wr_u8(&b, print[i]);
-        sa_wr_u8(&b, 0);
-        sa_ctl_send_now(c->args->control_fd, SA_CTL_FILES, &b, NULL);
-        sa_buf_free(&b);
-    }
-    sa_account_free(&a);
 }
 
 static int set_up(struct child *c, enum sa_sandbox_profile profile, struct sa_err **err)
@@ -290,6 +298,8 @@ static int run(struct child *c, enum sa_sandbox_profile profile)
     sa_hash_init();
     sa_ctl_log_sink_fd(c->args->control_fd);
     report_files(c);
+    if (does(c, "twice"))
+        report_files(c);
     if (set_up(c, profile, &err) < 0) {
         say(c, SA_CTL_FATAL, sa_err_msg(err));
         return SA_EXIT_FAILED;
@@ -320,6 +330,19 @@ static int helper_main(const struct sa_child_args *args)
     return run(&c, SA_SANDBOX_HELPER);
 }
 
+static void note_config_files(const struct sa_child_args *args)
+{
+    char path[512];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/config_files", args->state_dir);
+    f = fopen(path, "w");
+    for (const char *const *p = args->config_files; f && p && *p; p++)
+        fprintf(f, "%s\n", *p);
+    if (f)
+        fclose(f);
+}
+
 static int uplink_main(const struct sa_child_args *args)
 {
     struct child c = {.args = args};
@@ -329,6 +352,7 @@ static int uplink_main(const struct sa_child_args *args)
     c.journal = fopen(path, "a");
     if (!c.journal)
         return SA_EXIT_FAILED;
+    note_config_files(args);
     fputs("start\n", c.journal);
     fflush(c.journal);
     return run(&c, SA_SANDBOX_UPLINK);
