@@ -97,14 +97,16 @@ static int on_log(struct sa_proc *p, struct sa_rd *rd)
     return rc;
 }
 
+/* Once in a process's life: it is not counted with the log records, which it would get round. */
 static int on_fatal(struct sa_proc *p, struct sa_rd *rd)
 {
     uint32_t code = sa_rd_u32(rd);
     char text[SA_SLOT_TEXT];
 
     take_text(rd, text, sizeof(text));
-    if (!sa_rd_done(rd))
+    if (!sa_rd_done(rd) || p->fatal_said)
         return -1;
+    p->fatal_said = true;
     sa_proc_set_error(p, text);
     sa_log(SA_ERROR, "%s%s%s: %s (%s)", sa_role_name(p->role), p->account ? " of account " : "",
            p->account ? p->account : "", text, sa_code_name((enum sa_code)code));

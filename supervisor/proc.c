@@ -204,7 +204,7 @@ static void begin_run(struct sa_proc *p)
     p->state = SA_PROC_STARTING;
     p->started_ns = sa_mono_ns();
     p->ready_ns = 0;
-    p->reaped = p->channel_ended = p->files_fresh = false;
+    p->reaped = p->channel_ended = p->files_fresh = p->fatal_said = false;
     p->wait_status = 0;
     p->why = SA_END_NONE;
     p->log_tokens_ns = 0;

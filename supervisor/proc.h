@@ -134,6 +134,7 @@ struct sa_proc {
     bool exec_running; /* exec.c: holds a place to run a credential program */
     bool reaped, channel_ended;
     bool files_fresh; /* files are of the present process */
+    bool fatal_said;  /* the present process said why it will exit */
     int wait_status;
     enum sa_end why;        /* why it is being ended by us */
     uint64_t log_tokens_ns; /* time up to which log records were paid for */

@@ -66,6 +66,12 @@ class Ends(unittest.TestCase):
         for account in ("twice", "afterthought"):
             self.assertIn("SA_CTL_FILES", self.ended(account, "protocol")["last_exit"])
 
+    def test_a_child_says_once_why_it_ends(self):
+        with Daemon(["chatty"], {"restart": {"baseMs": 60000, "maxMs": 60000}}) as d:
+            a = d.account_in("chatty", "backoff")
+            self.assertEqual((a["last_exit_reason"], a["last_error"]), ("protocol", "the end is near"))
+            self.assertEqual(d.log().count("the end is near"), 1)
+
     def test_a_child_that_closes_its_channel_is_ended(self):
         self.assertIn("channel", self.ended("mute", "protocol")["last_exit"])
 

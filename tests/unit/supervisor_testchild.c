@@ -257,6 +257,8 @@ static void misbehave(struct child *c)
         say(c, SA_CTL_FILES, "this is no list of files");
     if (does(c, "afterthought"))
         report_files(c);
+    for (int i = 0; does(c, "chatty") && i < 1000; i++)
+        say(c, SA_CTL_FATAL, "the end is near");
     if (does(c, "mute"))
         close(c->args->control_fd);
     for (int i = 0; does(c, "noisy") && i < 5000; i++)
