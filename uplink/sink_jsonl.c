@@ -5,6 +5,7 @@
  * nothing. What was written is acknowledged after the write, so that a slow reader slows the
  * workers down.
  */
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -55,10 +56,12 @@ struct jsonl_sink {
     size_t n_accounts;
     uint64_t epoch; /* the last one given */
     struct sa_buf out, reply;
-    struct sa_timer flush;
+    struct sa_timer flush, retry;
+    struct sa_backoff backoff;
     size_t chunk; /* bytes that a write takes without blocking, once the descriptor is writable */
     int fd;
     bool own_fd, up, pressed;
+    bool torn; /* the last byte that was written ends no line */
 };
 
 static void free_scopes(struct account *a)
@@ -136,13 +139,25 @@ static void put_digest(struct jsonl_sink *k, const ProtobufCBinaryData *d)
     member(&k->out, "digest", hex);
 }
 
-/* A worker's object is JSON in one line; one that is not must not break the lines of others. */
+static bool is_object(const char *p, size_t n)
+{
+    const char *end = NULL;
+    cJSON *o = cJSON_ParseWithLengthOpts(p, n, &end, false);
+    bool whole = cJSON_IsObject(o) && end == p + n;
+
+    cJSON_Delete(o);
+    return whole;
+}
+
+/* A worker's object is one JSON object in one line. What is not must not break the lines of others,
+ * nor end its own object to add members to the line. */
 static void put_object(struct jsonl_sink *k, const char *p, size_t n)
 {
     bool plain = n > 0 && p[0] == '{' && p[n - 1] == '}';
 
     for (size_t i = 0; plain && i < n; i++)
         plain = (unsigned char)p[i] >= ' ';
+    plain = plain && is_object(p, n);
     sa_buf_adds(&k->out, plain ? ",\"object\":" : ",\"malformed_bytes\":");
     if (plain)
         sa_buf_add(&k->out, p, n);
@@ -348,8 +363,43 @@ static int write_some(struct jsonl_sink *k)
         else if (put > 0)
             done += (size_t)put;
     }
+    if (done > 0)
+        k->torn = k->out.data[done - 1] != '\n';
     sa_buf_drop(&k->out, done);
     return rc;
+}
+
+static void go_up(void *arg)
+{
+    struct jsonl_sink *k = arg;
+
+    k->up = true;
+    if (k->torn)
+        sa_buf_adds(&k->out, "\n");
+    if (k->slot) {
+        k->slot->connected = 1;
+        k->slot->connections++;
+    }
+    k->ev->up(k->arg);
+}
+
+/* A full disk, usually: the epochs are over, and it is tried again with growing pauses. */
+static void go_down(struct jsonl_sink *k, int error)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    sa_err_sys(&err, error, "write the jsonl output");
+    sa_buf_reset(&k->out);
+    for (size_t i = 0; i < k->n_accounts; i++)
+        k->accounts[i]->epoch = 0;
+    k->up = k->pressed = false;
+    if (k->slot) {
+        k->slot->connected = 0;
+        k->slot->disconnections++;
+    }
+    if (sa_timer_set(k->loop, &k->retry, sa_backoff_next(&k->backoff), go_up, k) < 0)
+        sa_log(SA_FATAL, "no memory for a timer");
+    k->ev->down(k->arg, err);
 }
 
 static void on_flush(void *arg)
@@ -358,12 +408,7 @@ static void on_flush(void *arg)
     bool high;
 
     if (write_some(k) < 0) {
-        SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-
-        sa_err_sys(&err, errno, "write the jsonl output");
-        sa_buf_reset(&k->out);
-        k->up = false;
-        k->ev->down(k->arg, err);
+        go_down(k, errno);
         return;
     }
     high = k->out.len > HIGH_WATER;
@@ -376,6 +421,7 @@ static void on_flush(void *arg)
         return;
     }
     sa_buf_trim(&k->out, KEEP);
+    sa_backoff_reset(&k->backoff);
     for (size_t i = 0; i < k->n_accounts; i++)
         if (k->accounts[i]->due)
             acknowledge(k, k->accounts[i]);
@@ -454,6 +500,7 @@ static int jsonl_open(const struct sa_sink_setup *setup, const struct sa_sink_ev
     k->slot = setup->slot;
     k->ev = ev;
     k->arg = arg;
+    k->backoff = (struct sa_backoff){SA_NS_PER_S, 30 * SA_NS_PER_S, 2.0, 0.2, 0};
     sa_buf_init(&k->out, 0);
     sa_buf_init(&k->reply, 0);
     /* Epochs grow over restarts as well: by the clock, since nothing is kept. */
@@ -510,14 +557,8 @@ static void jsonl_accounts(struct sa_sink *sink, const struct sa_sink_account *v
     free(k->accounts);
     k->accounts = list;
     k->n_accounts = kept;
-    if (!k->up) {
-        k->up = true;
-        if (k->slot) {
-            k->slot->connected = 1;
-            k->slot->connections++;
-        }
-        k->ev->up(k->arg);
-    }
+    if (!k->up && !sa_timer_armed(&k->retry))
+        go_up(k);
 }
 
 static void jsonl_gone(struct sa_sink *sink, uint32_t h, const char *reason)
@@ -537,6 +578,7 @@ static void jsonl_close(struct sa_sink *sink, unsigned ms)
     while (k->out.len > 0 && write_some(k) == 0 && k->out.len > 0 && sa_mono_ns() < end)
         poll(&(struct pollfd){.fd = k->fd, .events = POLLOUT}, 1, 20);
     sa_timer_cancel(k->loop, &k->flush);
+    sa_timer_cancel(k->loop, &k->retry);
     for (size_t i = 0; i < k->n_accounts; i++)
         free_account(k->accounts[i]);
     free(k->accounts);
