@@ -157,6 +157,33 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
     }
 }
 
+/* The object was refused. Does what can be read of it tell which one it is, or at least that it is
+ * none that could be known? Else who sent it is not to be believed at all. */
+static bool identified(const char *json, size_t n, const struct sa_scrub_options *opt,
+                       struct sa_object *o)
+{
+    struct sa_scrub_options metadata = *opt;
+    struct sa_err *why = NULL;
+    metadata.metadata_only = true;
+    int r = sa_scrub(json, n, &metadata, NULL, o, &why);
+    bool known = r ? why && why->code == SA_ELIMIT : *o->name != '\0';
+    sa_err_free(&why);
+    return known;
+}
+
+/* One object that can't be represented here (nested too deep, a text too long, not valid inside)
+ * does not hold up the others: it is left out by itself, as one that stops matching. -1 with *err
+ * where that is not what is wrong. */
+static int unfit(struct sa_scope *s, const char *json, size_t n, const struct sa_scrub_options *opt,
+                 struct sa_object *o, struct sa_err *why, struct sa_err **err)
+{
+    if (!why || why->code == SA_EMEMORY || !identified(json, n, opt, o))
+        return sa_err_set(err, why ? why->code : SA_EMEMORY, "%s", sa_err_msg(why));
+    if (!opt->metadata_only)
+        sa_scope_unfit(s, o, sa_err_msg(why));
+    return 0;
+}
+
 int sa_intake(struct sa_scope *s, const char *json, size_t n, enum sa_origin origin, bool deleted,
               struct sa_err **err)
 {
@@ -171,19 +198,23 @@ int sa_intake(struct sa_scope *s, const char *json, size_t n, enum sa_origin ori
         .metadata_only = deleted,
     };
     struct sa_object o;
+    SA_CLEANUP(sa_err_free) struct sa_err *why = NULL;
     sa_buf_reset(&w->scratch);
-    if (sa_scrub(json, n, &opt, &w->scratch, &o, err))
+    bool fits = sa_scrub(json, n, &opt, &w->scratch, &o, &why) == 0;
+    if (!fits && unfit(s, json, n, &opt, &o, why, err))
         return -1;
-    if (!*o.name)
+    if (fits && !*o.name)
         return sa_err_set(err, SA_EPROTOCOL, "an object has no name");
-    if (*s->namespace && strcmp(o.namespace, s->namespace) != 0)
+    if (*o.name && *s->namespace && strcmp(o.namespace, s->namespace) != 0)
         return sa_err_set(err, SA_EPROTOCOL,
                           "the server answered for namespace %s with an object of "
                           "namespace \"%s\"",
                           s->namespace, o.namespace);
     if (origin == SA_FROM_WATCH && sa_intake_version(s, o.resource_version, o.version, err))
         return -1;
-    if (deleted || !sa_intake_visible(s, &o))
+    if (!*o.name)
+        return 0; /* nothing has a name that is so long */
+    if (!fits || deleted || !sa_intake_visible(s, &o))
         sa_intake_gone(s, &o, o.version, origin);
     else
         present(s, &o, origin);

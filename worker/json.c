@@ -239,6 +239,43 @@ const char *sa_json_skip(const char *p, const char *end, unsigned depth,
     }
 }
 
+/* The end of a string by its quotes alone; p is behind the opening one. */
+static const char *closing_quote(const char *p, const char *end)
+{
+    const char *quote = p;
+    while ((quote = memchr(quote, '"', (size_t)(end - quote))) != NULL) {
+        const char *run = quote;
+        while (run > p && run[-1] == '\\') {
+            run--;
+        }
+        quote++;
+        if ((quote - 1 - run) % 2 == 0) {
+            return quote;
+        }
+        p = quote;
+    }
+    return NULL;
+}
+
+const char *sa_json_pass(const char *p, const char *end, struct sa_json_fault *fault)
+{
+    size_t depth = 0;
+    if (p == end || strchr("\"{[", *p) == NULL || *p == '\0') {
+        return sa_json_scalar(p, end, fault);
+    }
+    do {
+        char c = *p++;
+        if (c == '"') {
+            p = closing_quote(p, end);
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    } while (p != NULL && p < end && depth != 0);
+    return p != NULL && depth == 0 ? p : sa_json_wrong(fault, "a value does not end", end);
+}
+
 /* Writes the character at *p (a byte, or an escape) to out (4 bytes at most) and moves on. */
 static size_t decode(const char **p, char out[4])
 {

@@ -37,6 +37,9 @@ const char *sa_json_scalar(const char *p, const char *end, struct sa_json_fault 
 const char *sa_json_skip(const char *p, const char *end, unsigned depth,
                          struct sa_json_fault *fault);
 
+/* The same without looking inside: by quotes and brackets alone, however deep. */
+const char *sa_json_pass(const char *p, const char *end, struct sa_json_fault *fault);
+
 /* Unescapes a string's content (valid, without quotes) into out; writes whole characters only and
  * not past cap. Returns how many bytes the whole has. */
 size_t sa_json_unescape(const char *raw, size_t n, char *out, size_t cap);

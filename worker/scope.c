@@ -337,6 +337,16 @@ void sa_scope_left_out(struct sa_scope *s, const char *name, size_t n)
     sa_log(SA_WARN, "%s", s->w->slot->last_error);
 }
 
+void sa_scope_unfit(struct sa_scope *s, const struct sa_object *o, const char *why)
+{
+    char title[400];
+    sa_scope_title(s, title, sizeof title);
+    sa_slot_error(s->w->slot, "%s: an object%s%s%s%s is left out: %s", title,
+                  *o->name ? " named " : "", o->namespace, *o->namespace ? "/" : "", o->name, why);
+    sa_log(sa_log_every(10, &s->w->warned_unfit) ? SA_WARN : SA_DEBUG, "%s",
+           s->w->slot->last_error);
+}
+
 void sa_scope_succeeded(struct sa_scope *s)
 {
     s->failing = false;

@@ -27,6 +27,8 @@ uint64_t sa_scope_failed(struct sa_scope *s, const struct sa_response *r, struct
 void sa_scope_succeeded(struct sa_scope *s);
 /* An object of the scope is larger than what is streamed, and is left out: reports it. */
 void sa_scope_left_out(struct sa_scope *s, const char *name, size_t n);
+/* The same of one that can't be represented, and why. */
+void sa_scope_unfit(struct sa_scope *s, const struct sa_object *o, const char *why);
 /* "deployments.apps", "pods in default" for logs and errors. */
 void sa_scope_title(const struct sa_scope *s, char *out, size_t n);
 /* Path of the scope's collection, or of one object of it, without a query. */

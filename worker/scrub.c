@@ -133,6 +133,9 @@ static void digest(struct sa_scrub_pass *s, const char *whole, size_t n, size_t 
 static int verdict(const struct sa_scrub_pass *s, const struct head *h, struct sa_err **err)
 {
     if (s->broken == SA_ELIMIT) {
+        if (s->nameless) {
+            s->o->name[0] = s->o->namespace[0] = '\0';
+        }
         return sa_err_set(err, SA_ELIMIT, "an object's %s is too long", s->broken_what);
     }
     if (s->broken != SA_OK) {
@@ -215,6 +218,7 @@ int sa_scrub(const void *json, size_t n, const struct sa_scrub_options *opt, str
              struct sa_object *o, struct sa_err **err)
 {
     struct head options;
+    *o = (struct sa_object){0};
     if (n > SA_JSON_KEY_MAX) {
         return sa_err_set(err, SA_ELIMIT, "an object of %zu bytes is too long", n);
     }

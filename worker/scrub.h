@@ -56,13 +56,16 @@ struct sa_scrub_options {
     const char *api_version, *kind; /* of the scope's resource; used where the object lacks them */
     const struct sa_redact *redact; /* NULL: nothing more */
     bool metadata_only; /* PartialObjectMetadata, bookmarks: fill o, write nothing to out (may be
-                           NULL), no digest; a missing name is no error, o->name is then "" */
+                           NULL), no digest; a missing name is no error, o->name is then "". What is
+                           not needed for that is passed over by its brackets, however deep */
 };
 
 /* Appends the scrubbed object to out (nothing appended on error). -1 with SA_EPROTOCOL: not JSON,
  * not an object, deeper than 512, no metadata.name, no kind; SA_ELIMIT where a name is too long or
- * the result does not fit into out. The kind that decides about Secret is both the option's and the
- * object's: either makes it one. No error tells anything of the object's content. */
+ * the result does not fit into out. With metadata_only and SA_ELIMIT o is
+ * filled, but for the texts that are too long; where the name or namespace is, both are "". The
+ * kind that decides about Secret is both the option's and the object's: either makes it one. No
+ * error tells anything of the object's content. */
 int sa_scrub(const void *json, size_t n, const struct sa_scrub_options *opt, struct sa_buf *out,
              struct sa_object *o, struct sa_err **err);
 

@@ -78,9 +78,10 @@ struct member {
 static const char *value(struct sa_scrub_pass *s, const char *p, enum level level,
                          const struct sa_redact_node *redact, unsigned depth);
 
+/* Of several what is no text counts: then it is not known which object this is. */
 static void broken(struct sa_scrub_pass *s, enum sa_code code, const char *what)
 {
-    if (s->broken == SA_OK) {
+    if (s->broken == SA_OK || (s->broken == SA_ELIMIT && code != SA_ELIMIT)) {
         s->broken = code;
         s->broken_what = what;
     }
@@ -142,6 +143,8 @@ static void text_field(struct sa_scrub_pass *s, const char *v, const char *end, 
         broken(s, SA_EPROTOCOL, what);
         break;
     case SA_JSON_TOO_LONG:
+        out[0] = '\0';
+        s->nameless = s->nameless || out == s->o->name || out == s->o->namespace;
         broken(s, SA_ELIMIT, what);
         break;
     }
@@ -224,8 +227,9 @@ static void judge(const struct sa_scrub_pass *s, enum level level, struct member
     }
     m->field = r->field;
     m->below = r->below;
+    bool needed = r->below != PLAIN || (level != TOP && r->field != F_NONE);
     if (r->cut == CUT || (r->cut == CUT_IN_SECRET && s->secret) ||
-        (level == TOP && s->opt->metadata_only && r->below != METADATA)) {
+        (s->opt->metadata_only && !needed)) {
         m->cut = CUT;
     }
 }
@@ -315,7 +319,8 @@ static const char *cut_value(struct sa_scrub_pass *s, const char *p, const struc
                              unsigned depth)
 {
     if (m->below == PLAIN) {
-        p = sa_json_skip(p, s->end, depth, &s->fault);
+        bool unread = s->opt->metadata_only && m->field == F_NONE;
+        p = unread ? sa_json_pass(p, s->end, &s->fault) : sa_json_skip(p, s->end, depth, &s->fault);
         while (p != NULL && s->loser < s->n_losers && s->losers[s->loser] < p) {
             s->loser++;
         }
@@ -461,6 +466,7 @@ int sa_scrub_pass(struct sa_scrub_pass *s)
     const struct sa_redact *redact = s->opt->redact;
     *s->o = (struct sa_object){0};
     s->broken = SA_OK;
+    s->nameless = false;
     s->kind = s->api_version = (struct sa_scrub_span){0};
     s->len = s->version_from = s->version_to = 0;
     s->loser = 0;

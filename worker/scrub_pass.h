@@ -20,7 +20,8 @@ struct sa_scrub_pass {
     bool no_memory;
     enum sa_code broken; /* a rule of Kubernetes', and how: judged when the pass is over */
     const char *broken_what;
-    bool secret; /* this pass cuts what a Secret holds */
+    bool nameless; /* the name or namespace is too long */
+    bool secret;   /* this pass cuts what a Secret holds */
     struct sa_scrub_span kind, api_version;
 
     char *out;       /* where the result starts, without its brace; NULL: none is wanted */

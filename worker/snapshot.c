@@ -83,8 +83,12 @@ int sa_snapshot_item(struct sa_scope *s, const char *json, size_t n, struct sa_e
 {
     struct sa_object o;
     const struct sa_scrub_options opt = {.metadata_only = true};
-    if (sa_scrub(json, n, &opt, NULL, &o, err))
-        return -1;
+    SA_CLEANUP(sa_err_free) struct sa_err *why = NULL;
+    if (sa_scrub(json, n, &opt, NULL, &o, &why)) {
+        if (why && why->code == SA_ELIMIT)
+            return 0; /* left out wherever it is read */
+        return sa_err_set(err, why ? why->code : SA_EMEMORY, "%s", sa_err_msg(why));
+    }
     if (!*o.name)
         return sa_err_set(err, SA_EPROTOCOL, "an object has no name");
     return sa_intake_visible(s, &o) ? add_key(s, &o, err) : 0;

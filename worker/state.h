@@ -304,7 +304,7 @@ struct sa_worker {
     bool pump;     /* the state changed: look what it allows */
     bool bulk;     /* objects came in numbers since memory was last given back */
     bool stopping;
-    unsigned long long warned; /* for sa_log_every() */
+    unsigned long long warned, warned_unfit; /* for sa_log_every() */
     struct sa_timer tick, wake;
 };
 

@@ -114,8 +114,10 @@ WRONG_LISTS = [
     "items is no array of objects", "items is no array of objects", "a list has no valid metadata",
     "a list has no valid metadata", "an object has no metadata.name", "an object's metadata.name is not a text",
     "an object has no metadata.name", "a list has no valid metadata", "items is no array of objects",
-    "the list is of version 99999999999999999999999999, which can't be", "an object's metadata.name is too long",
+    "the list is of version 99999999999999999999999999, which can't be",
 ]
+LONG_NAME = "^deployments.apps: an object is left out: an object's metadata.name is too long$"  # the list after those
+
 WRONG_EVENTS = [
     "an event is no object", "an event is no object", "an event of a watch has no type that is known",
     "an event of a watch has no type that is known", "an event of a watch has no object",
@@ -149,6 +151,7 @@ class WrongTypes(unittest.TestCase):
     def test_each_is_named_and_its_kind_alone_waits(self):
         with Fleet(5, config={"logging": {"level": "debug"}}) as f:
             lists = self.hurt(f, "list", WRONG_LISTS)
+            f.sim.post("/fault", cluster=2, type="wrong", verb="list", resource="deployments", arg=len(WRONG_LISTS))
             f.start(good_only=True)
             f.agent.wait_streaming(f.bad[2:])
             pids = {n: a["pid"] for n, a in f.statuses().items()}
@@ -161,6 +164,7 @@ class WrongTypes(unittest.TestCase):
                     with self.subTest(doing=doing, text=text):
                         wait_for(f"{name}: {doing} {resource}: {text}",
                                  lambda p=f"^{doing} {resource}: .*{text}", n=name: f.logged(n, p), 30)
+            wait_for("one object that can't be taken is left out alone", lambda: f.logged(f.bad[1], LONG_NAME), 30)
             for name in f.bad:
                 self.assertEqual(f.status(name)["state"], "degraded")
                 f.change(name, 10)
@@ -168,6 +172,8 @@ class WrongTypes(unittest.TestCase):
             for name, count in before.items():
                 self.assertGreaterEqual(len(f.versions(name)), count - 12, f"rows of {name} while it is ill")
             f.sim.post("/unfault")
+            f.sim.post("/compact", cluster=2)  # the list with the long name was a whole one
+            f.sim.post("/kick", cluster=2)
             f.recovers(self, *f.bad)
             self.assertEqual({n: a["pid"] for n, a in f.statuses().items()}, pids, "no worker was started anew")
             f.check_good(self)

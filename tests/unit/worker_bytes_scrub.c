@@ -275,6 +275,11 @@ START_TEST(nesting_goes_to_512)
         sa_buf_adds(&b, "}");
         struct result r = scrub_n(b.data, b.len, &pod);
         ck_assert_msg(r.r == (depth <= 512 ? 0 : -1), "%zu: %s", depth, r.why);
+        struct sa_scrub_options metadata = pod;
+        struct sa_object o;
+        metadata.metadata_only = true;
+        ck_assert_int_eq(sa_scrub(b.data, b.len, &metadata, NULL, &o, NULL), 0);
+        ck_assert_str_eq(o.name, "x");
         sa_buf_free(&r.out);
         sa_buf_free(&b);
     }
