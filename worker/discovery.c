@@ -279,6 +279,7 @@ void sa_discovery_start(struct sa_discovery *d)
     }
     reset(d);
     d->running = true;
+    d->w->definitions_changed = false;
     d->step = CORE;
     start(d, &(struct sa_request_options){.path = "/api", .accept = SA_DISCOVERY_ACCEPT});
 }

@@ -128,6 +128,8 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
     w->average -= w->average / 64;
     switch (sa_table_put(w->table, s->id, key, uid_hash(o->uid), o->version, &o->digest)) {
     case SA_PUT_NEW:
+        if (s->definitions)
+            sa_plan_definition_listed(w, o->name);
         /* New to an incomplete table, from a list: most likely the other side has it. Sums and
          * pages will tell; until then the table says more than was sent. */
         if (origin != SA_FROM_LIST || s->complete || s->direct || dirty)
@@ -136,6 +138,8 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
             s->compare_needed = true;
         break;
     case SA_PUT_CHANGED:
+        if (s->definitions)
+            sa_plan_definitions_changed(w);
         send_or_mark(s, o, &w->scratch);
         break;
     case SA_PUT_SAME:

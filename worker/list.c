@@ -120,7 +120,9 @@ void sa_list_completed(struct sa_scope *s, const char *version, uint64_t version
 {
     struct sa_worker *w = s->w;
     uint64_t now = sa_mono_ns();
-    sa_table_list_end(w->table, s->id);
+    size_t gone = sa_table_list_end(w->table, s->id);
+    if (s->internal || (s->definitions && gone))
+        sa_plan_definitions_changed(w); /* it may have been while nothing was watched */
     compare_histories(s, version_n);
     w->slot->lists++;
     w->bulk = true;

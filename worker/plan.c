@@ -56,7 +56,17 @@ void sa_plan_failed(struct sa_worker *w)
 void sa_plan_definitions_changed(struct sa_worker *w)
 {
     w->crd_missing_tries = 0;
+    w->definitions_changed = true;
     no_later(w, DEBOUNCE_NS);
+}
+
+void sa_plan_definition_listed(struct sa_worker *w, const char *name)
+{
+    char plural[SA_NAME_MAX];
+    const char *dot = strchr(name, '.');
+    snprintf(plural, sizeof plural, "%.*s", (int)strcspn(name, "."), name);
+    if (!dot || !sa_resources_find(&w->resources, dot + 1, plural))
+        sa_plan_definitions_changed(w);
 }
 
 static bool is_definitions(const struct sa_resource *r)
@@ -173,6 +183,8 @@ static void schedule(struct sa_worker *w, size_t missing, size_t unresolved)
         due(w, SA_NS_PER_S << w->crd_missing_tries++);
     else
         due(w, unresolved ? UNRESOLVED_NS : REDISCOVER_NS);
+    if (w->definitions_changed) /* perhaps after this discovery had read them */
+        no_later(w, DEBOUNCE_NS);
 }
 
 /* A scope that is not wanted now: is its resource known to be gone, or does nobody ask for it? */

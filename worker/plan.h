@@ -12,6 +12,9 @@ void sa_plan_discovered(struct sa_worker *w, struct sa_resources *found, size_t 
 void sa_plan_failed(struct sa_worker *w);
 /* A CustomResourceDefinition changed: discover again, a second later. */
 void sa_plan_definitions_changed(struct sa_worker *w);
+/* A list, or a read, brought one that was not known ("widgets.example.com"): the same, unless what
+ * it defines has been discovered. */
+void sa_plan_definition_listed(struct sa_worker *w, const char *name);
 /* The other side holds a scope that is not planned: keeps it if its resource is unknown now, or not
  * proven gone. Returns it, or NULL if it is to go. */
 struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownScope *known);

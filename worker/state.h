@@ -260,6 +260,7 @@ struct sa_worker {
     struct sa_resources resources; /* as last discovered */
     bool planned;                  /* the scopes have been made once */
     uint64_t rediscover_ns;        /* when the next discovery is due */
+    bool definitions_changed;      /* since the last discovery began */
     unsigned crd_missing_tries;
     bool no_watch_list;                     /* the server refused WatchList */
     struct sa_strings cluster_wide, narrow; /* "plural.group" that may, may not be listed in all

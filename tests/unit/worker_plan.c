@@ -319,6 +319,55 @@ START_TEST(a_changed_definition_asks_for_discovery)
 }
 END_TEST
 
+#define CRD "customresourcedefinitions.apiextensions.k8s.io/v1"
+
+static void answer_definitions(struct fake *f, int version, const char *name)
+{
+    char body[500];
+    snprintf(body, sizeof body, "{\"metadata\":{\"resourceVersion\":\"%d\"},\"items\":[%s%s%s]}",
+             version,
+             *name ? "{\"metadata\":{\"resourceVersion\":\"90\",\"uid\":\"u\",\"name\":\"" : "",
+             name, *name ? "\"}}" : "");
+    fake_answer(f, fake_request(f, "customresourcedefinitions?limit"), 200, body);
+}
+
+/* Also where no watch told of it: before the first list, or between a watch and the list after it.
+ */
+START_TEST(a_definition_that_a_list_brings_or_lacks_asks_for_discovery)
+{
+    struct fake *f = started("customresourcedefinitions");
+    f->w.no_watch_list = true;
+    found(f, CRD " widgets.example.com/v1", "");
+    open_session(f);
+    f->w.rediscover_ns = UINT64_MAX;
+    answer_definitions(f, 100, _i ? "gadgets.example.com" : "widgets.example.com");
+    if (_i)
+        ck_assert_uint_le(f->w.rediscover_ns, sa_mono_ns() + SA_NS_PER_S);
+    else
+        ck_assert_uint_eq(f->w.rediscover_ns, UINT64_MAX); /* discovered already */
+    f->w.rediscover_ns = UINT64_MAX;
+    fake_answer(f, fake_request(f, "watch=1"), 410, "");
+    answer_definitions(f, 110, "");
+    ck_assert_uint_le(f->w.rediscover_ns, sa_mono_ns() + SA_NS_PER_S);
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(a_definition_that_changes_amid_discovery_asks_for_the_next)
+{
+    struct fake *f = started("customresourcedefinitions");
+    found(f, CRD, "");
+    f->w.reached = true;
+    f->w.rediscover_ns = 1;
+    sa_worker_tick(&f->w);
+    ck_assert_ptr_nonnull(fake_request(f, "/api"));
+    sa_plan_definitions_changed(&f->w);
+    found(f, CRD, "");
+    ck_assert_uint_le(f->w.rediscover_ns, sa_mono_ns() + SA_NS_PER_S);
+    fake_free(f);
+}
+END_TEST
+
 /* Pods alone are followed, but a definition that comes may answer to the other name. */
 START_TEST(definitions_are_watched_for_ourselves)
 {
@@ -342,6 +391,7 @@ START_TEST(definitions_are_watched_for_ourselves)
                 "{\"metadata\":{\"resourceVersion\":\"50\",\"continue\":\"t\"},\"items\":[]}");
     q = fake_request(f, "customresourcedefinitions?watch=1");
     ck_assert_ptr_nonnull(strstr(fake_path(q), "resourceVersion=50"));
+    ck_assert_uint_le(f->w.rediscover_ns, sa_mono_ns() + SA_NS_PER_S); /* some came before it? */
     open_session(f);
     expect_scopes(f, "pods./v1:"); /* ours, not theirs */
     f->w.rediscover_ns = UINT64_MAX;
@@ -477,6 +527,8 @@ TCase *worker_plan_cases(void)
     tcase_add_test(t, an_answer_belongs_to_what_was_asked);
     tcase_add_test(t, namespaces_and_definitions_are_made_up);
     tcase_add_test(t, a_changed_definition_asks_for_discovery);
+    tcase_add_loop_test(t, a_definition_that_a_list_brings_or_lacks_asks_for_discovery, 0, 2);
+    tcase_add_test(t, a_definition_that_changes_amid_discovery_asks_for_the_next);
     tcase_add_test(t, definitions_are_watched_for_ourselves);
     return t;
 }
