@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "ipc/plan.h"
 #include "supervisor/jsonw.h"
+#include "supervisor/peer.h"
 #include "supervisor/root.h"
 #include "supervisor/status.h"
 
@@ -43,6 +44,7 @@ struct sa_control {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct sa_client *clients;
     size_t n_clients;
+    uint64_t refusal_ns; /* when one was logged last */
 };
 
 static void client_free(struct sa_client *c)
@@ -239,7 +241,19 @@ static bool in_control_group(const struct sa_identity *id, int fd, const struct 
     return false;
 }
 
-static bool allowed(const struct sa_control *control, int fd)
+/* At most one a second: who is refused may ask as often as it likes. */
+static void log_refusal(struct sa_control *control, const struct ucred *peer, const char *who)
+{
+    uint64_t now = sa_mono_ns();
+
+    if (control->refusal_ns != 0 && now - control->refusal_ns < SA_NS_PER_S)
+        return;
+    control->refusal_ns = now;
+    sa_log(SA_WARN, "uid %u (pid %d%s) may not use the control socket", (unsigned)peer->uid,
+           (int)peer->pid, who);
+}
+
+static bool allowed(struct sa_control *control, int fd)
 {
     struct ucred peer;
     socklen_t n = sizeof(peer);
@@ -247,10 +261,13 @@ static bool allowed(const struct sa_control *control, int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
         return false;
     if (peer.uid == 0 || peer.uid == geteuid() ||
-        in_control_group(&control->sup->identity, fd, &peer))
-        return true;
-    sa_log(SA_WARN, "uid %u (pid %d) may not use the control socket", (unsigned)peer.uid,
-           (int)peer.pid);
+        in_control_group(&control->sup->identity, fd, &peer)) {
+        if (!sa_peer_descends(fd, peer.pid))
+            return true;
+        log_refusal(control, &peer, ", a child of the agent or gone already");
+        return false;
+    }
+    log_refusal(control, &peer, "");
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -194,6 +195,8 @@ static int prepare(struct sa_supervisor *sup, struct sa_err **err)
         return sa_err_sys(err, errno, "cannot open /dev/null");
     dup2(sup->null_fd, STDIN_FILENO);
     raise_file_limit();
+    /* What a credential program leaves behind stays a descendant: see peer.h. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     sa_random_bytes(sup->fingerprint_key, sizeof(sup->fingerprint_key));
     sup->started_ns = sa_mono_ns();
     sup->started_us = sa_real_us();

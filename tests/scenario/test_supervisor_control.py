@@ -175,6 +175,15 @@ class Socket(unittest.TestCase):
                     os._exit(code)
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
 
+    def test_neither_a_child_nor_what_it_leaves_behind_can_command_the_daemon(self):
+        # They have its own uid here, as all children have where it was not started by root.
+        with Daemon(["mutiny"]) as d:
+            d.running("mutiny")
+            for who in ("child", "orphan"):
+                note = d.state / f"mutiny-{who}"
+                self.assertIn("refused", eventually(lambda: note.exists() and note.read_text()))
+            self.assertIn("a child of the agent", d.log())
+
     def test_a_second_daemon_with_the_same_directory_is_refused(self):
         with Daemon(["ok"]) as d:
             first = d.process

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The supervisor's small parts: JSON, /proc, keys over fork, who the children become. */
 #include <check.h>
+#include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +18,11 @@
 #include "supervisor/identity.h"
 #include "supervisor/jsonw.h"
 #include "supervisor/keys.h"
+#include "supervisor/peer.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 START_TEST(json_puts_commas_where_they_belong)
 {
@@ -88,6 +97,63 @@ START_TEST(a_child_does_not_inherit_the_keys)
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     sa_keys_free(&k);
+}
+END_TEST
+
+START_TEST(descendants_are_told_from_others)
+{
+    int pair[2], status;
+    pid_t pid;
+
+    ck_assert(!sa_descends(getppid()));
+    ck_assert(sa_descends(getpid()));
+    ck_assert(sa_descends(INT_MAX)); /* there is none: not known */
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    pid = fork();
+    if (pid == 0) {
+        pid_t own = fork(); /* a grandchild */
+
+        if (own == 0)
+            pause();
+        if (write(pair[1], &own, sizeof(own)) < 0)
+            _exit(1);
+        pause();
+    }
+    ck_assert(sa_descends(pid));
+    ck_assert_int_eq(read(pair[0], &status, sizeof(status)), sizeof(status));
+    ck_assert(sa_descends(status));
+    ck_assert(!sa_peer_descends(pair[0], 0));
+    kill(status, SIGKILL);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
+/* The number of one that is gone may be another's by now. */
+START_TEST(a_peer_that_is_gone_is_not_trusted)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = ""};
+    socklen_t n = sizeof(addr);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd, known;
+    pid_t pid;
+
+    snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "scale-agent-peer-%d", (int)getpid());
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, n), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    pid = fork();
+    if (pid == 0) {
+        fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        _exit(connect(fd, (struct sockaddr *)&addr, n));
+    }
+    fd = accept(listener, NULL, NULL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &known, &n) == 0 || errno != ENOPROTOOPT)
+        pid = getppid(); /* even if the number were a stranger's */
+    ck_assert(sa_peer_descends(fd, pid));
+    close(fd);
+    close(listener);
 }
 END_TEST
 
@@ -175,6 +241,8 @@ int main(void)
     tcase_add_test(tc, usage_is_read_past_a_hostile_name);
     tcase_add_test(tc, keys_are_fresh_and_kept_when_the_store_grows);
     tcase_add_test(tc, a_child_does_not_inherit_the_keys);
+    tcase_add_test(tc, descendants_are_told_from_others);
+    tcase_add_test(tc, a_peer_that_is_gone_is_not_trusted);
     tcase_add_test(tc, a_missing_user_becomes_nobody_or_the_range);
     tcase_add_test(tc, root_is_no_user_to_become);
     tcase_add_test(tc, a_missing_control_group_is_an_error);

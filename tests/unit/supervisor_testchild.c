@@ -16,7 +16,7 @@
  *     absent    answers another question
  *
  * or, "twice" and "afterthought", it reports its files again before READY or after it, and "chatty"
- * says a thousand times why it will exit.
+ * says a thousand times why it will exit. "mutiny" asks things of the daemon by its control socket.
  *
  * The uplink writes what it is told to STATE_DIR/uplink.log, and reports a forgery that is asked
  * for in STATE_DIR/forgery. The configuration files that it is told of are in
@@ -28,7 +28,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/asan.h"
@@ -265,6 +268,47 @@ static void misbehave(struct child *c)
         sa_log(SA_INFO, "noise %d\nlevel=fatal forged=yes", i);
 }
 
+/* Commands the daemon as if it were its owner, and notes what it answers. */
+static void command(const struct sa_child_args *args, const char *note)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    char path[512], answer[200];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ssize_t n = -1;
+    FILE *f;
+
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control.sock", args->runtime_dir);
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && write(fd, "ping\n", 5) == 5)
+        n = read(fd, answer, sizeof(answer));
+    close(fd);
+    snprintf(path, sizeof(path), "%s/%s", args->state_dir, note);
+    f = fopen(path, "w");
+    if (f && n > 0)
+        fwrite(answer, 1, (size_t)n, f);
+    if (f)
+        fclose(f);
+}
+
+/* By itself, and by a process that has left it: both before the sandbox, with the daemon's uid. */
+static void mutiny(const struct sa_child_args *args)
+{
+    pid_t pid;
+
+    command(args, "mutiny-child");
+    pid = fork();
+    if (pid == 0) {
+        if (fork() == 0) {
+            pid_t parent = getppid();
+
+            for (int i = 0; i < 1000 && getppid() == parent; i++)
+                usleep(1000);
+            command(args, "mutiny-orphan");
+        }
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
 static int set_up(struct child *c, enum sa_sandbox_profile profile, struct sa_err **err)
 {
     struct sa_slot *slot = c->args->slot;
@@ -300,6 +344,8 @@ static int run(struct child *c, enum sa_sandbox_profile profile)
     sa_hash_init();
     sa_ctl_log_sink_fd(c->args->control_fd);
     report_files(c);
+    if (does(c, "mutiny"))
+        mutiny(c->args);
     if (does(c, "twice"))
         report_files(c);
     if (set_up(c, profile, &err) < 0) {
