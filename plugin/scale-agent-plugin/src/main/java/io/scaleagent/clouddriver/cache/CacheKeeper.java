@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -49,7 +50,11 @@ public final class CacheKeeper implements AutoCloseable {
     final long since = System.nanoTime();
     Long evicted;
     long repaired = System.nanoTime();
-    int odd;
+
+    /** What was wrong with the numbers at the last look, and at the last repair. */
+    String odd = "";
+
+    String settled = "";
   }
 
   /**
@@ -106,10 +111,16 @@ public final class CacheKeeper implements AutoCloseable {
         log.info("Account {}: {} rows of stock polling are evicted", lease.account(), evicted);
       }
     }
-    // What is written at this moment may be in one number and not in the other; not twice.
-    account.odd = suspicious(lease, found) ? account.odd + 1 : 0;
-    if (account.odd > 1 || System.nanoTime() - account.repaired > LOOK_AGAIN) {
-      account.odd = 0;
+    // What is written at this moment may be in one number and not in the other; not twice. What a
+    // repair does not mend it need not try again soon: MySQL takes names for the same that differ
+    // in
+    // case only, and has one row for both.
+    String odd = oddity(lease, found);
+    boolean lasting = !odd.isEmpty() && odd.equals(account.odd) && !odd.equals(account.settled);
+    account.odd = odd;
+    account.settled = odd.isEmpty() ? "" : account.settled;
+    if (lasting || System.nanoTime() - account.repaired > LOOK_AGAIN) {
+      account.settled = odd;
       account.repaired = System.nanoTime();
       repair(lease);
     }
@@ -136,12 +147,18 @@ public final class CacheKeeper implements AutoCloseable {
                 == 0);
   }
 
-  /** Whether some type has less or more rows than it should, or the number is not known. */
-  private boolean suspicious(Lease lease, Map<String, Integer> found) {
-    Map<String, Integer> expected = writer.expected(lease.account());
-    return !expected.isEmpty()
-        && expected.entrySet().stream()
-            .anyMatch(e -> !found.getOrDefault(e.getKey(), 0).equals(e.getValue()));
+  /** Types of which there are less or more rows than there should be, with how many; "" if none. */
+  private String oddity(Lease lease, Map<String, Integer> found) {
+    StringBuilder odd = new StringBuilder();
+    new TreeMap<>(writer.expected(lease.account()))
+        .forEach(
+            (type, expected) -> {
+              int surplus = found.getOrDefault(type, 0) - expected;
+              if (surplus != 0) {
+                odd.append(type).append(' ').append(surplus).append(' ');
+              }
+            });
+    return odd.toString();
   }
 
   private void repair(Lease lease) {

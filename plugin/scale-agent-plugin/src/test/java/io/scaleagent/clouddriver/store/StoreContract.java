@@ -199,6 +199,16 @@ abstract class StoreContract {
   }
 
   @Test
+  void theEpochInTheDatabaseDecidesWhateverIsInMemory() throws Exception {
+    SqlAccountStore one = clouddriver("one", 5000);
+    Lease lease = caching(open(one, agent(one, "a")));
+    long scope = scope(one, lease);
+    dsl.execute("update scale_agent_assignment set epoch = epoch + 1");
+    assertThatThrownBy(() -> put(one, lease, scope, "x")).isInstanceOf(FencedException.class);
+    assertThat(rows("scale_agent_digest")).isZero();
+  }
+
+  @Test
   void disconnectingFreesAtOnce() {
     SqlAccountStore one = clouddriver("one", 60_000);
     AgentConnection a = agent(one, "a");
