@@ -204,7 +204,6 @@ static void page_read(struct sa_list *l)
     bool last = !l->token || s->internal;
     l->pages++;
     l->waiting = !last;
-    sa_backoff_reset(&l->backoff);
     s->w->pump = true;
     if (l->names) {
         if (last)
@@ -222,6 +221,8 @@ static void page_read(struct sa_list *l)
         sa_scope_succeeded(s);
     }
     if (last) {
+        sa_backoff_reset(&l->backoff);
+        l->whole = false;
         free(l->token);
         l->token = NULL;
     }
@@ -237,6 +238,7 @@ static void page_failed(struct sa_list *l, const struct sa_response *r)
         sa_backoff_next(&l->backoff);
         l->not_before_ns = 0;
     } else {
+        l->whole = gone; /* as client-go does */
         l->not_before_ns = sa_mono_ns() + sa_scope_failed(s, r, &l->backoff, "listing");
     }
     if (l->names)
@@ -302,7 +304,7 @@ static int start_page(struct sa_list *l, unsigned limit, struct sa_err **err)
     SA_CLEANUP(sa_buf_free) struct sa_buf path;
     sa_buf_init(&path, 64 * 1024);
     sa_scope_path(s, NULL, NULL, &path);
-    sa_buf_addf(&path, "?limit=%u", limit);
+    sa_buf_addf(&path, "?limit=%u", l->whole ? 0 : limit); /* 0: no limit */
     if (l->token) {
         sa_buf_adds(&path, "&continue=");
         sa_url_add(&path, l->token);

@@ -58,6 +58,7 @@ struct sa_list {
     bool names;   /* what kind of list */
     bool active;  /* from the first page's request until the last page was read */
     bool waiting; /* between two pages */
+    bool whole;   /* tokens expire each time: all of it is asked for in one answer */
     struct sa_request *req;
     struct sa_frame *frame;
     char *token;      /* for the next page */
