@@ -211,11 +211,18 @@ static void madeup_read(void *arg, const char *name, const char *json, size_t n)
     }
 }
 
+/* What finds no room is dirty again, and waits as a read would. */
 static void resolve_made_up(struct sa_scope *s)
 {
     char namespace[64], name[SA_NAME_MAX];
     unsigned tries;
     size_t n = sa_dirty_count(s->dirty);
+    if (sa_batch_room(s->w) == 0)
+        return; /* credit will come */
+    if (sa_mono_ns() < s->gets_ns) {
+        sa_worker_wake_at(s->w, s->gets_ns);
+        return;
+    }
     sa_intake_stamp(s->w);
     for (; n > 0 && sa_dirty_pop(s->dirty, sa_mono_ns(), namespace, name, &tries); n--) {
         struct made_up m = {s, name, false};
@@ -224,6 +231,10 @@ static void resolve_made_up(struct sa_scope *s)
             struct sa_object o = {0};
             snprintf(o.name, sizeof o.name, "%s", name);
             sa_intake_gone(s, &o, 0, SA_FROM_GET);
+        }
+        if (sa_dirty_has(s->dirty, "", name)) {
+            s->gets_ns = sa_mono_ns() + GET_RETRY_NS;
+            return;
         }
     }
 }

@@ -297,6 +297,33 @@ START_TEST(namespaces_and_definitions_are_made_up)
 }
 END_TEST
 
+/* Without room, or with too little, nothing is tried again and again: fake_turn() would tell. */
+START_TEST(what_is_made_up_waits_for_credit)
+{
+    struct fake *f = fake_new();
+    sa_names_clear(&f->w.account.kinds);
+    sa_names_add(&f->w.account.namespaces, "team-a");
+    sa_names_add(&f->w.account.namespaces, "team-b");
+    f->w.account.only_namespaced_resources = true;
+    found(f, "namespaces./v1 nodes./v1", "");
+    f->w.reached = true;
+    fake_up(f);
+    fake_drop(fake_expect(f, BODY(OPEN)));
+    fake_send_welcome(f, NULL, _i ? 100 : 0, false);
+    expect_scopes(f, "namespaces./v1:");
+    fake_turn(f);
+    fake_none(f);
+    ck_assert_uint_eq(sa_dirty_count(f->w.scopes[0]->dirty), 2);
+    fake_ack(f, 0, 1 << 20);
+    fake_skip_waits(f);
+    fake_flush(f);
+    message *m = fake_expect(f, BODY(DELTAS));
+    ck_assert_uint_eq(m->deltas->n_deltas, 2);
+    fake_drop(m);
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(a_changed_definition_asks_for_discovery)
 {
     struct fake *f = started("customresourcedefinitions");
@@ -526,6 +553,7 @@ TCase *worker_plan_cases(void)
     tcase_add_test(t, many_namespaces_are_one_scope_where_that_is_allowed);
     tcase_add_test(t, an_answer_belongs_to_what_was_asked);
     tcase_add_test(t, namespaces_and_definitions_are_made_up);
+    tcase_add_loop_test(t, what_is_made_up_waits_for_credit, 0, 2);
     tcase_add_test(t, a_changed_definition_asks_for_discovery);
     tcase_add_loop_test(t, a_definition_that_a_list_brings_or_lacks_asks_for_discovery, 0, 2);
     tcase_add_test(t, a_definition_that_changes_amid_discovery_asks_for_the_next);
