@@ -89,3 +89,13 @@ int sa_endpoint_proxy(const struct sa_clouddriver *c, struct sa_endpoint *out, s
         return sa_err_set(err, SA_ECONFIG, "HTTPS_PROXY is not of the form http://host:port");
     return 0;
 }
+
+struct sa_backoff sa_endpoint_backoff(const struct sa_clouddriver *c)
+{
+    return (struct sa_backoff){
+        .base_ns = c->backoff_base_ns > 0 ? (uint64_t)c->backoff_base_ns : SA_NS_PER_S,
+        .max_ns = c->backoff_max_ns > 0 ? (uint64_t)c->backoff_max_ns : 120 * SA_NS_PER_S,
+        .multiplier = c->backoff_multiplier >= 1 ? c->backoff_multiplier : 1.6,
+        .jitter = c->backoff_jitter >= 0 && c->backoff_jitter < 1 ? c->backoff_jitter : 0.2,
+    };
+}

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "config/settings.h"
 
@@ -24,5 +25,8 @@ int sa_endpoint_target(const char *text, struct sa_endpoint *out, struct sa_err 
 const char *sa_endpoint_proxy_url(const struct sa_clouddriver *c);
 /* Host and port of it; port is 0 where there is none. */
 int sa_endpoint_proxy(const struct sa_clouddriver *c, struct sa_endpoint *out, struct sa_err **err);
+
+/* The pauses between attempts to connect. */
+struct sa_backoff sa_endpoint_backoff(const struct sa_clouddriver *c);
 
 #endif

@@ -104,3 +104,24 @@ size_t sa_wire_account_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_
     len += sa_pb_varint(out + len, n);
     return len;
 }
+
+int sa_wire_goodbye(const Scaleagent__V1__Goodbye *m, struct sa_err **err)
+{
+    static const struct {
+        enum sa_code code;
+        const char *text;
+    } why[] = {
+        [SCALEAGENT__V1__GOODBYE__CODE__UNSPECIFIED] = {SA_EREFUSED, "the plugin said goodbye"},
+        [SCALEAGENT__V1__GOODBYE__CODE__INCOMPATIBLE] =
+            {SA_EREFUSED, "the plugin speaks no protocol that we do"},
+        [SCALEAGENT__V1__GOODBYE__CODE__DUPLICATE] = {SA_EREFUSED,
+                                                      "another agent with this agentId took over"},
+        [SCALEAGENT__V1__GOODBYE__CODE__SHUTDOWN] = {SA_ENETWORK, "this Clouddriver stops"},
+        [SCALEAGENT__V1__GOODBYE__CODE__VIOLATION] = {SA_EPROTOCOL,
+                                                      "the plugin says that we broke the protocol"},
+        [SCALEAGENT__V1__GOODBYE__CODE__REFUSED] = {SA_EFORBIDDEN, "this agent may not connect"},
+    };
+    size_t i = (size_t)m->code < sizeof why / sizeof why[0] ? (size_t)m->code : 0;
+
+    return sa_err_set(err, why[i].code, "%s%s%s", why[i].text, *m->reason ? ": " : "", m->reason);
+}

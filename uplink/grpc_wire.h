@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The messages of the agent itself (AgentMessage), encoded; each appends to *out: 0, or -1 for lack
- * of memory. */
+ * of memory. And the plugin's last one, read. */
 #ifndef SA_UPLINK_GRPC_WIRE_H
 #define SA_UPLINK_GRPC_WIRE_H
 
@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
+#include "proto/scale_agent.pb-c.h"
 #include "uplink/sink.h"
 
 #define SA_PROTOCOL     1u /* version of proto/PROTOCOL.md */
@@ -28,5 +30,8 @@ int sa_wire_heartbeat(uint64_t nonce, bool reply, struct sa_buf *out);
  * bytes follow as they are: whatever they hold, they can't reach beyond their own length. */
 #define SA_WIRE_HEAD_MAX 24u
 size_t sa_wire_account_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_MAX]);
+
+/* Why the plugin said goodbye, as an error; -1 always. */
+int sa_wire_goodbye(const Scaleagent__V1__Goodbye *m, struct sa_err **err);
 
 #endif

@@ -30,6 +30,7 @@
 #define ACCOUNT_MAX  ((size_t)8 * 1024 * 1024) /* of one account: twice the credit it may have */
 #define ANSWER_TIME  (30 * SA_NS_PER_S)        /* for Hello, where no heartbeat says less */
 #define HEALTHY_TIME (30 * SA_NS_PER_S)        /* a stream that lasted so resets the backoff */
+#define TOKEN_TIME   ((SA_TOKEN_TIMEOUT + 5) * SA_NS_PER_S) /* for the token helper's answer */
 #define PATH         "/scaleagent.v1.ScaleAgent/Connect"
 
 enum state {
@@ -225,28 +226,6 @@ static int on_hello(struct grpc_sink *k, const Scaleagent__V1__HelloAnswer *m, s
     return 0;
 }
 
-static int on_goodbye(struct grpc_sink *k, const Scaleagent__V1__Goodbye *m, struct sa_err **err)
-{
-    static const struct {
-        enum sa_code code;
-        const char *text;
-    } why[] = {
-        [SCALEAGENT__V1__GOODBYE__CODE__UNSPECIFIED] = {SA_EREFUSED, "the plugin said goodbye"},
-        [SCALEAGENT__V1__GOODBYE__CODE__INCOMPATIBLE] =
-            {SA_EREFUSED, "the plugin speaks no protocol that we do"},
-        [SCALEAGENT__V1__GOODBYE__CODE__DUPLICATE] = {SA_EREFUSED,
-                                                      "another agent with this agentId took over"},
-        [SCALEAGENT__V1__GOODBYE__CODE__SHUTDOWN] = {SA_ENETWORK, "this Clouddriver stops"},
-        [SCALEAGENT__V1__GOODBYE__CODE__VIOLATION] = {SA_EPROTOCOL,
-                                                      "the plugin says that we broke the protocol"},
-        [SCALEAGENT__V1__GOODBYE__CODE__REFUSED] = {SA_EFORBIDDEN, "this agent may not connect"},
-    };
-    size_t i = (size_t)m->code < sizeof why / sizeof why[0] ? (size_t)m->code : 0;
-
-    k->retry_after_ms = m->retry_after_ms;
-    return sa_err_set(err, why[i].code, "%s%s%s", why[i].text, *m->reason ? ": " : "", m->reason);
-}
-
 static int dispatch(struct grpc_sink *k, const Scaleagent__V1__PluginMessage *m,
                     struct sa_err **err)
 {
@@ -254,7 +233,8 @@ static int dispatch(struct grpc_sink *k, const Scaleagent__V1__PluginMessage *m,
     case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_HELLO:
         return on_hello(k, m->hello, err);
     case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_GOODBYE:
-        return on_goodbye(k, m->goodbye, err);
+        k->retry_after_ms = m->goodbye->retry_after_ms;
+        return sa_wire_goodbye(m->goodbye, err);
     case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_HEARTBEAT:
         return m->heartbeat->reply ? 0 : send_beat(k, m->heartbeat->nonce, true, err);
     case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_ACCOUNT_REPLY:
@@ -395,6 +375,28 @@ static void forget_token(struct grpc_sink *k)
     k->fetched_token = NULL;
 }
 
+/* A helper that has died, or hangs, gives no token any more, and nothing can be forked here: the
+ * uplink ends, and is started anew with its helper. */
+static void no_token(struct grpc_sink *k, const struct sa_err *why)
+{
+    disconnect(k, why);
+    if (!k->setup.token->lost)
+        return;
+    sa_log(SA_FATAL, "%s: the uplink ends, to be started with a new one", sa_err_msg(why));
+    sa_loop_stop(k->setup.loop);
+}
+
+static void on_late_token(void *arg)
+{
+    struct grpc_sink *k = arg;
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    sa_loop_fd_remove(k->setup.loop, k->setup.token->fd);
+    k->setup.token->lost = true;
+    sa_err_set(&err, SA_ECREDENTIAL, "the token helper does not answer");
+    no_token(k, err);
+}
+
 /* The token helper has answered. */
 static void on_token(void *arg, int fd, uint32_t events)
 {
@@ -405,9 +407,10 @@ static void on_token(void *arg, int fd, uint32_t events)
     sa_loop_fd_remove(k->setup.loop, fd);
     if (k->state != TOKEN)
         return;
+    sa_timer_cancel(k->setup.loop, &k->retry);
     forget_token(k);
     if (sa_token_answer(k->setup.token, &k->fetched_token, &err) < 0) {
-        disconnect(k, err);
+        no_token(k, err);
         return;
     }
     k->fetched_ns = sa_mono_ns();
@@ -432,7 +435,9 @@ static void connect_now(void *arg)
     k->state = TOKEN;
     if (sa_token_ask(k->setup.token, &err) < 0 ||
         sa_loop_fd(k->setup.loop, k->setup.token->fd, EPOLLIN, on_token, k, &err) < 0)
-        disconnect(k, err);
+        no_token(k, err);
+    else
+        sa_timer_set(k->setup.loop, &k->retry, TOKEN_TIME, on_late_token, k);
 }
 
 /* -- the sink --------------------------------------------------------------------------------- */
@@ -459,16 +464,6 @@ static int check_settings(struct grpc_sink *k, struct sa_err **err)
     return 0;
 }
 
-static void set_backoff(struct grpc_sink *k)
-{
-    const struct sa_clouddriver *c = k->c;
-
-    k->backoff.base_ns = c->backoff_base_ns > 0 ? (uint64_t)c->backoff_base_ns : SA_NS_PER_S;
-    k->backoff.max_ns = c->backoff_max_ns > 0 ? (uint64_t)c->backoff_max_ns : 120 * SA_NS_PER_S;
-    k->backoff.multiplier = c->backoff_multiplier >= 1 ? c->backoff_multiplier : 1.6;
-    k->backoff.jitter = c->backoff_jitter >= 0 && c->backoff_jitter < 1 ? c->backoff_jitter : 0.2;
-}
-
 static int grpc_open(const struct sa_sink_setup *setup, const struct sa_sink_events *ev, void *arg,
                      struct sa_sink **out, struct sa_err **err)
 {
@@ -483,7 +478,7 @@ static int grpc_open(const struct sa_sink_setup *setup, const struct sa_sink_eve
     k->ev = ev;
     k->arg = arg;
     sa_buf_init(&k->out, 0);
-    set_backoff(k);
+    k->backoff = sa_endpoint_backoff(k->c);
     if (check_settings(k, err) < 0) {
         free(k);
         return -1;

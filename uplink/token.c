@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -82,10 +83,8 @@ static void run(const struct sa_clouddriver *c, int out)
 }
 
 /* Reads until the end, the bound or the deadline. */
-static int collect(int fd, char *out, size_t max, size_t *n)
+static int collect(int fd, uint64_t deadline, char *out, size_t max, size_t *n)
 {
-    uint64_t deadline = sa_mono_ns() + SA_TOKEN_TIMEOUT * SA_NS_PER_S;
-
     *n = 0;
     for (;;) {
         uint64_t now = sa_mono_ns();
@@ -107,8 +106,27 @@ static int collect(int fd, char *out, size_t max, size_t *n)
     }
 }
 
+/* Waits until the command has ended; at the deadline it and what it started are killed: -1. */
+static int await(pid_t pid, uint64_t deadline, int *status)
+{
+    const struct timespec pause = {.tv_nsec = 10 * (long)SA_NS_PER_MS};
+    pid_t ended = 0;
+
+    while (sa_mono_ns() < deadline &&
+           ((ended = waitpid(pid, status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)))
+        nanosleep(&pause, NULL);
+    if (ended == pid)
+        return 0;
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        continue;
+    return -1;
+}
+
 static int get_token(const struct sa_clouddriver *c, char **token, struct sa_err **err)
 {
+    uint64_t deadline = sa_mono_ns() + SA_TOKEN_TIMEOUT * SA_NS_PER_S;
     char text[SA_TOKEN_MAX];
     int fds[2], status = 0, rc;
     size_t n = 0;
@@ -124,17 +142,14 @@ static int get_token(const struct sa_clouddriver *c, char **token, struct sa_err
         close(fds[0]);
         return sa_err_sys(err, errno, "start the token command");
     }
-    rc = collect(fds[0], text, sizeof text, &n);
+    rc = collect(fds[0], deadline, text, sizeof text, &n);
     close(fds[0]);
-    if (rc < 0) {
-        kill(-pid, SIGKILL);
-        kill(pid, SIGKILL);
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (rc < 0) {
-        rc = sa_err_set(err, SA_ECREDENTIAL, "the token command %s gave no end of output in %u s",
-                        c->token_command, SA_TOKEN_TIMEOUT);
+    if (await(pid, rc < 0 ? 0 : deadline, &status) < 0) {
+        rc = n == sizeof text
+                 ? sa_err_set(err, SA_ECREDENTIAL, "the token command %s prints without end",
+                              c->token_command)
+                 : sa_err_set(err, SA_ECREDENTIAL, "the token command %s did not end in %u s",
+                              c->token_command, SA_TOKEN_TIMEOUT);
     } else if (status != 0) {
         char why[64];
 
@@ -221,9 +236,10 @@ void sa_token_helper_stop(struct sa_token_helper *h)
 
 int sa_token_ask(struct sa_token_helper *h, struct sa_err **err)
 {
-    if (send(h->fd, "g", 1, MSG_NOSIGNAL) < 0)
-        return sa_err_sys(err, errno, "ask the token helper");
-    return 0;
+    if (send(h->fd, "g", 1, MSG_NOSIGNAL) == 1)
+        return 0;
+    h->lost = true;
+    return sa_err_sys(err, errno, "ask the token helper");
 }
 
 int sa_token_answer(struct sa_token_helper *h, char **token, struct sa_err **err)
@@ -233,6 +249,7 @@ int sa_token_answer(struct sa_token_helper *h, char **token, struct sa_err **err
     int rc = 0;
 
     *token = NULL;
+    h->lost = n <= 0;
     if (n < 0)
         return sa_err_sys(err, errno, "read from the token helper");
     if (n < 2)

@@ -19,7 +19,8 @@
 #define SA_TOKEN_TIMEOUT 30u    /* seconds that the command may take */
 
 struct sa_token_helper {
-    int fd; /* SOCK_SEQPACKET; 0: not running */
+    int fd;    /* SOCK_SEQPACKET; 0: not running */
+    bool lost; /* it has ended: no answer comes any more */
 };
 
 /* To be called before any thread is made and before root is given up. */

@@ -201,20 +201,22 @@ START_TEST(a_token_needs_tls)
 }
 END_TEST
 
-START_TEST(a_command_gives_the_token)
+/* The first answer of the command is wrong, those after it are right. */
+static void start_helper(void)
 {
+    static char script[128], count[128];
+    static char *argv[] = {count};
     struct sa_child_args args = {0};
-    char script[128], count[128], text[512];
-    char *argv[] = {count};
+    char text[512];
     FILE *f;
 
     snprintf(script, sizeof script, "%s/token", gx.dir);
     snprintf(count, sizeof count, "%s/count", gx.dir);
     f = fopen(script, "w");
     ck_assert_ptr_nonnull(f);
-    /* the first answer is wrong, the second right */
+    /* what has closed its output need not have ended */
     fputs("#!/bin/sh\necho x >>$1\nif [ $(wc -l <$1) -eq 1 ]; then t=wrong; else t=right; fi\n"
-          "echo \"{\\\"token\\\":\\\"$t\\\"}\"\n",
+          "echo \"{\\\"token\\\":\\\"$t\\\"}\"\nexec >&-\nsleep 0.1\n",
           f);
     fclose(f);
     snprintf(text, sizeof text, "chmod +x %s", script);
@@ -225,11 +227,45 @@ START_TEST(a_command_gives_the_token)
     gx.settings.clouddriver.token_refresh_s = 3600;
     gx.settings.clouddriver.allow_plaintext_token = true;
     ck_assert_int_eq(sa_token_helper_start(&gx.token, &gx.settings, &args, NULL), 0);
+}
+
+START_TEST(a_command_gives_the_token)
+{
+    start_helper();
     gx_peer((const char *const[]){"--token", "right", NULL});
     gx_open();
     gx_wait(&gx.downs, 1);
     ck_assert_msg(gx.code == SA_EAUTH, "%s", gx.why);
     gx_wait(&gx.ups, 1);
+}
+END_TEST
+
+static void too_late(void *arg)
+{
+    *(bool *)arg = true;
+    sa_loop_stop(gx.loop);
+}
+
+/* None can be forked any more: the uplink's loop ends, so that it is started again. */
+START_TEST(without_its_token_helper_the_uplink_ends)
+{
+    struct sa_timer t = {0};
+    bool late = false;
+    int fds[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    gx.token.fd = fds[0];
+    if (_i == 0)
+        close(fds[1]); /* before it is asked */
+    gx_open();
+    if (_i == 1)
+        close(fds[1]); /* instead of an answer */
+    ck_assert_int_eq(sa_timer_set(gx.loop, &t, 5 * SA_NS_PER_S, too_late, &late), 0);
+    ck_assert_int_eq(sa_loop_run(gx.loop, NULL), 0);
+    sa_timer_cancel(gx.loop, &t);
+    ck_assert(!late);
+    ck_assert_uint_eq(gx.downs, 1);
+    ck_assert_ptr_nonnull(strstr(gx.why, "token helper"));
 }
 END_TEST
 
@@ -480,6 +516,7 @@ int main(void)
     tcase_add_test(t, tokens_are_sent_and_refused);
     tcase_add_test(t, a_token_needs_tls);
     tcase_add_test(t, a_command_gives_the_token);
+    tcase_add_loop_test(t, without_its_token_helper_the_uplink_ends, 0, 2);
     tcase_add_test(t, speaks_mutual_tls);
     tcase_add_test(t, goes_through_a_proxy_unless_told_not_to);
     tcase_add_test(t, says_that_no_grpc_is_there);
