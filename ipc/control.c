@@ -29,6 +29,7 @@ struct sa_ctl {
     int fd;
     sa_ctl_cb *on_msg;
     sa_ctl_end_cb *on_end;
+    void (*on_drained)(void *arg);
     void *arg;
     bool log_sink; /* records of this process's log go here */
     bool dead;     /* the end was reported; nothing is sent or received any more */
@@ -98,7 +99,7 @@ static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n)
     return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static bool queued(const struct sa_ctl *c)
+bool sa_ctl_queued(const struct sa_ctl *c)
 {
     return sa_ctl_queue_bytes(&c->queue) > 0;
 }
@@ -169,8 +170,12 @@ static void on_ready(void *arg, int fd, uint32_t events)
     c->in_call = true;
     if ((events & EPOLLOUT) != 0) {
         flush_queue(c);
-        if (!queued(c) && !c->dead && sa_loop_fd(c->loop, c->fd, EPOLLIN, on_ready, c, NULL) != 0) {
+        if (!sa_ctl_queued(c) && !c->dead &&
+            sa_loop_fd(c->loop, c->fd, EPOLLIN, on_ready, c, NULL) != 0) {
             end_channel(c, NULL);
+        }
+        if (!sa_ctl_queued(c) && !c->dead && c->on_drained != NULL) {
+            c->on_drained(c->arg);
         }
     }
     if ((events & ~(uint32_t)EPOLLOUT) != 0) {
@@ -220,6 +225,11 @@ void sa_ctl_free(struct sa_ctl *c)
     free(c);
 }
 
+void sa_ctl_on_drained(struct sa_ctl *c, void (*on_drained)(void *arg))
+{
+    c->on_drained = on_drained;
+}
+
 int sa_ctl_fd(const struct sa_ctl *c)
 {
     return c->fd;
@@ -227,7 +237,7 @@ int sa_ctl_fd(const struct sa_ctl *c)
 
 static int enqueue(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err)
 {
-    bool was_queued = queued(c);
+    bool was_queued = sa_ctl_queued(c);
     if (sa_ctl_queue_add(&c->queue, type, body != NULL ? body->data : NULL,
                          body != NULL ? body->len : 0, err) != 0) {
         return -1;
@@ -257,7 +267,7 @@ int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struc
         return sa_err_set(err, SA_ENETWORK, "control channel: it has ended (%s)",
                           sa_ctl_name(type));
     }
-    if (!queued(c)) {
+    if (!sa_ctl_queued(c)) {
         if (send_parts(c->fd, type, body != NULL ? body->data : NULL,
                        body != NULL ? body->len : 0) >= 0) {
             return 0;
@@ -298,7 +308,7 @@ int sa_ctl_drain(struct sa_ctl *c, unsigned ms, struct sa_err **err)
     bool nested = c->in_call;
     int r = 0;
     c->in_call = true;
-    while (r == 0 && queued(c) && !c->dead) {
+    while (r == 0 && sa_ctl_queued(c) && !c->dead) {
         uint64_t now = sa_mono_ns();
         struct pollfd p = {.fd = c->fd, .events = POLLOUT};
         if (now >= end || poll(&p, 1, (int)((end - now) / SA_NS_PER_MS) + 1) == 0) {

@@ -7,6 +7,7 @@
 #ifndef SA_IPC_CONTROL_H
 #define SA_IPC_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +73,10 @@ int sa_ctl_fd(const struct sa_ctl *c);
  * What the socket can't take at once is queued up to 4 MB, in memory that no forked child gets;
  * past that the message is refused with SA_ELIMIT (log records are dropped and counted instead). */
 int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err);
+/* Whether something is queued; and what is called, with the channel's arg, from the loop when all
+ * of it has been sent: for what would be too long for the queue at once. */
+bool sa_ctl_queued(const struct sa_ctl *c);
+void sa_ctl_on_drained(struct sa_ctl *c, void (*on_drained)(void *arg));
 /* For a child before it has a loop, and on its way out: waits until sent. */
 int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_err **err);
 /* For an orderly exit: waits at most ms milliseconds until what is queued is sent. */

@@ -61,7 +61,11 @@ struct sa_supervisor {
     struct sa_proc *exec_waiting[SA_EXEC_QUEUE]; /* exec.c */
     size_t n_exec_waiting, n_exec_running;
 
-    struct sa_proc uplink, exporter; /* service.c */
+    /* service.c */
+    struct sa_proc uplink, exporter;
+    struct sa_buf status; /* what the exporter is being sent */
+    size_t status_sent;
+    uint32_t status_id; /* of the question that it answers */
 
     /* health.c */
     struct sa_timer tick;

@@ -44,6 +44,8 @@ static void ended(struct sa_proc *p, bool asked)
 {
     struct sa_supervisor *sup = p->sup;
 
+    if (p->role == SA_ROLE_EXPORTER)
+        sa_buf_free(&sup->status);
     if (sup->stopping) {
         sa_sup_stop_step(sup);
     } else if (asked) {
@@ -97,30 +99,47 @@ static int uplink_message(struct sa_proc *p, uint8_t type, struct sa_rd *body)
     return type == SA_CTL_FORGERY ? on_forgery(p, body) : -1;
 }
 
-/* The exporter asks for what `status` shows; it gets the JSON text in parts. */
+/* Sends parts until the channel has enough of them: it queues some MB, while the status of a large
+ * fleet may have tens. */
+static void send_parts(void *arg)
+{
+    struct sa_proc *p = arg;
+    struct sa_supervisor *sup = p->sup;
+    struct sa_buf part;
+
+    sa_buf_init(&part, SA_CTL_MAX - 1);
+    while (sup->status_sent < sup->status.len && !sa_ctl_queued(p->ctl)) {
+        size_t left = sup->status.len - sup->status_sent;
+        size_t n = left < PART_BYTES ? left : PART_BYTES;
+
+        sa_buf_reset(&part);
+        sa_wr_u32(&part, sup->status_id);
+        sa_wr_u8(&part, n == left);
+        sa_wr_bytes(&part, sup->status.data + sup->status_sent, n);
+        sa_proc_send(p, SA_CTL_STATUS, &part);
+        sup->status_sent += n;
+    }
+    sa_buf_free(&part);
+    if (sup->status_sent >= sup->status.len)
+        sa_buf_free(&sup->status);
+}
+
+/* The exporter asks for what `status` shows; it gets the JSON text in parts. One that asks again
+ * has given up its last question. */
 static int exporter_message(struct sa_proc *p, uint8_t type, struct sa_rd *body)
 {
+    struct sa_supervisor *sup = p->sup;
     uint32_t id = sa_rd_u32(body);
-    struct sa_buf json, part;
-    size_t done = 0;
 
     if (type != SA_CTL_STATUS_WANT || !sa_rd_done(body))
         return -1;
-    sa_buf_init(&json, SA_STATUS_MAX);
-    sa_buf_init(&part, SA_CTL_MAX - 1);
-    sa_status_build(p->sup, &json);
-    do {
-        size_t n = json.len - done < PART_BYTES ? json.len - done : PART_BYTES;
-
-        sa_buf_reset(&part);
-        sa_wr_u32(&part, id);
-        sa_wr_u8(&part, done + n == json.len);
-        sa_wr_bytes(&part, json.data + done, n);
-        sa_proc_send(p, SA_CTL_STATUS, &part);
-        done += n;
-    } while (done < json.len);
-    sa_buf_free(&json);
-    sa_buf_free(&part);
+    sa_buf_free(&sup->status);
+    sa_buf_init(&sup->status, SA_STATUS_MAX);
+    sup->status_sent = 0;
+    sup->status_id = id;
+    sa_status_build(sup, &sup->status);
+    sa_ctl_on_drained(p->ctl, send_parts);
+    send_parts(p);
     return 0;
 }
 

@@ -226,6 +226,7 @@ static void release(struct sa_supervisor *sup)
         sa_proc_free(&sup->uplink);
         sa_proc_free(&sup->exporter);
     }
+    sa_buf_free(&sup->status);
     sa_watcher_free(sup->watcher);
     sa_loop_free(sup->loop);
     sa_keys_free(&sup->keys);
