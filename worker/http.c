@@ -2,6 +2,7 @@
 #include <nss.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "config/settings.h"
@@ -10,6 +11,9 @@
 #define PIONEER_WAIT                                                                               \
     SA_NS_PER_S           /* a server may hold back a watch's headers until its first event */
 #define DEFAULT_RATE 50.0 /* requests a second, where the settings say nothing */
+
+#define FILES_KEPT 64u /* descriptors that are for something else than connections */
+#define OTHERS_MAX 64u /* requests beside the watches, over HTTP/1.1 */
 
 /* Lists of requests */
 
@@ -29,8 +33,11 @@ void sa_http_unlink(struct sa_request_list *l, struct sa_request *r)
 void sa_http_stop_running(struct sa_http *h, struct sa_request *r)
 {
     sa_http_unlink(&h->running, r);
+    h->n_lasting -= r->opt.lasts;
     if (--h->n_running == 0)
         h->room = 0; /* the next connection may be to another server behind a balancer */
+    if (h->http1 && h->waiting.first != NULL)
+        sa_http_kick(h);
     sa_request_detach(r);
     sa_http_settle(h, r, false);
 }
@@ -94,6 +101,29 @@ void sa_http_settle(struct sa_http *h, const struct sa_request *r, bool good)
     sa_http_kick(h);
 }
 
+/* Without this, a connection would be tried for each, and the server be taken for away when the
+ * descriptors are used up. */
+static bool held(const struct sa_http *h, const struct sa_request *r)
+{
+    size_t others = h->n_running - h->n_lasting;
+    return h->http1 && (r->opt.lasts ? h->n_lasting >= h->lasting_max : others >= OTHERS_MAX);
+}
+
+size_t sa_http_held(const struct sa_http *h)
+{
+    size_t n = 0;
+    for (const struct sa_request *r = h->waiting.first; r != NULL; r = r->next)
+        n += r->opt.lasts && held(h, r);
+    return n;
+}
+
+static size_t lasting_max(void)
+{
+    struct rlimit l;
+    size_t files = getrlimit(RLIMIT_NOFILE, &l) == 0 ? (size_t)l.rlim_cur : 0;
+    return files > FILES_KEPT + OTHERS_MAX ? files - FILES_KEPT - OTHERS_MAX : 1;
+}
+
 /* True if r may start now; else the timer is set for when it may. */
 static bool may_start(struct sa_http *h, const struct sa_request *r)
 {
@@ -154,6 +184,7 @@ static bool start_one(struct sa_http *h, struct sa_request *r)
     sa_http_unlink(&h->waiting, r);
     append(&h->running, r);
     h->n_running++;
+    h->n_lasting += r->opt.lasts;
     r->state = SA_REQUEST_RUNNING;
     if (sa_request_launch(r, i, &e) != 0)
         sa_request_finish(r, e);
@@ -169,6 +200,8 @@ static struct sa_request *pick(struct sa_http *h, uint64_t before)
             return r;
     }
     struct sa_request *r = h->waiting.first;
+    while (r != NULL && held(h, r))
+        r = r->next;
     return r != NULL && r->number < before && may_start(h, r) ? r : NULL;
 }
 
@@ -232,6 +265,7 @@ struct sa_http *sa_http_new(struct sa_loop *l, const struct sa_account *account,
     h->burst = 2 * h->per_second;
     h->allowance = h->burst;
     h->refilled_ns = sa_mono_ns();
+    h->lasting_max = lasting_max();
     h->quiet_ns = 30 * SA_NS_PER_S;
     h->probe_ns = 10 * SA_NS_PER_S;
     /* What is built into glibc needs no dlopen(), which a sealed worker can't do. */

@@ -56,6 +56,7 @@ struct sa_request_options {
     uint64_t idle_ns; /* longest silence once started; 0: none. Ends in SA_ENETWORK */
     size_t max_body;  /* without on_data; 0: 4 MB */
     bool urgent;      /* not subject to the rate cap */
+    bool lasts;       /* a watch: see sa_http_held() */
     /* Body bytes of a 2xx response as they come. -1 with *err ends the request with that error. */
     int (*on_data)(void *arg, const void *p, size_t n, struct sa_err **err);
     /* Exactly once, unless cancelled; the request is gone after it. Starting and cancelling other
@@ -77,6 +78,11 @@ const uint8_t *sa_http_certificate_sha256(const struct sa_http *h); /* 32 bytes 
  * nothing yet is repeated on a new one (as whenever a connection breaks; no other method is). After
  * a change of credential or on SA_CTL_RECONNECT. */
 void sa_http_reconnect(struct sa_http *h);
+
+/* Over HTTP/1.1 each request needs a connection of its own. As many watches as RLIMIT_NOFILE allows
+ * beside the other requests run at once; the others wait, and take the place of one that ends. How
+ * many wait for that now. */
+size_t sa_http_held(const struct sa_http *h);
 
 struct sa_http_counters {
     uint64_t requests, errors, connections, bytes;

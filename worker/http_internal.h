@@ -77,6 +77,9 @@ struct sa_http {
     size_t n_sockets, sockets_cap;
     struct sa_request_list waiting, running;
     size_t n_running;
+    size_t n_lasting;             /* of them, watches */
+    size_t lasting_max;           /* at once, where each needs a connection of its own */
+    bool http1;                   /* so it was with the last answer */
     size_t room;                  /* streams found to be had beyond SA_HTTP_STREAMS a connection */
     struct sa_request *pioneer;   /* started past the known room: others wait for how it fares */
     uint64_t pioneer_ns;          /* when it started */

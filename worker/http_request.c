@@ -173,9 +173,12 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
 /* The first bytes of a body: the status is known. */
 static void see_status(struct sa_request *r)
 {
-    long status = 0;
-    if (r->status == 0 && curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK)
-        r->status = (int)status;
+    long status = 0, version = 0;
+    if (r->status != 0 || curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
+        return;
+    r->status = (int)status;
+    if (status != 0 && curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK)
+        r->http->http1 = version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
 }
 
 static size_t keep_error_body(struct sa_request *r, const char *p, size_t n)

@@ -307,6 +307,7 @@ struct sa_worker {
     bool bulk;     /* objects came in numbers since memory was last given back */
     bool stopping;
     unsigned long long warned, warned_unfit; /* for sa_log_every() */
+    bool told_held;                          /* that watches wait for others to end */
     struct sa_timer tick, wake;
 };
 

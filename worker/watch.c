@@ -260,6 +260,7 @@ static int start(struct sa_scope *s, bool initial, struct sa_err **err)
         .path = path.data,
         .accept = s->internal ? SA_ACCEPT_METADATA : NULL,
         .idle_ns = silence_limit(s),
+        .lasts = true,
         .on_data = on_data,
         .on_done = on_done,
         .arg = s,

@@ -18,7 +18,9 @@
 #include "worker/session.h"
 #include "worker/state.h"
 
-#define MAX_FILES    256u
+/* Over HTTP/2 a few connections do. Where the server speaks HTTP/1.1 alone each watch has its own.
+ */
+#define MAX_FILES    4096u
 #define STOP_POLL_NS (20 * SA_NS_PER_MS)
 #define STOP_ACK_NS  (2 * SA_NS_PER_S) /* longest wait for acknowledgements */
 #define DRAIN_MS     200u              /* for log records */

@@ -358,6 +358,39 @@ START_TEST(test_behind_a_watch)
 }
 END_TEST
 
+/* A watch that finds no descriptor waits for another to end, where it needs a connection of its
+ * own; what ends by itself does not wait for watches. */
+START_TEST(test_more_watches_than_connections)
+{
+    static const char *const ports[] = {"tls", "h1"};
+    static struct answer a[5], b[150];
+    struct sa_request *r[5];
+    bool shared = _i == 0;
+    client_start("https", ports[_i], "", "");
+    ck_assert_uint_gt(the.http->lasting_max, 0);
+    ck_assert_int_eq(get("/version")->status, 200);
+    the.http->lasting_max = 3;
+    for (size_t i = 0; i < 5; i++)
+        r[i] = ask(&a[i], &(struct sa_request_options){
+                              .path = "/stream", .on_data = on_bytes, .lasts = true});
+    while (a[2].data_n == 0 || (shared && a[4].data_n == 0))
+        ck_assert_int_eq(sa_loop_turn(the.loop, 100, NULL), 0);
+    the.done = 0;
+    for (size_t i = 0; i < 150; i++)
+        ask(&b[i], &(struct sa_request_options){.path = "/version"});
+    turn_until_done(150);
+    for (size_t i = 0; i < 150; i++)
+        ck_assert_msg(b[i].status == 200, "%s", b[i].error);
+    ck_assert_uint_eq(sa_http_held(the.http), shared ? 0 : 2);
+    ck_assert_uint_eq(a[3].data_n != 0, shared);
+    sa_http_cancel(the.http, r[1]);
+    while (a[3].data_n == 0)
+        ck_assert_int_eq(sa_loop_turn(the.loop, 100, NULL), 0);
+    ck_assert_uint_eq(sa_http_held(the.http), shared ? 0 : 1);
+    ck_assert_uint_eq(the.http->n_lasting, shared ? 4 : 3);
+}
+END_TEST
+
 START_TEST(test_reconnect)
 {
     static const char *const ports[] = {"tls", "h1"};
@@ -532,6 +565,7 @@ TCase *worker_http_faults(void)
     tcase_add_test(t, test_start_in_callbacks);
     tcase_add_test(t, test_refused_data);
     tcase_add_loop_test(t, test_free_in_callbacks, 0, 2);
+    tcase_add_loop_test(t, test_more_watches_than_connections, 0, 2);
     tcase_add_loop_test(t, test_behind_a_watch, 0, 2);
     tcase_add_loop_test(t, test_reconnect, 0, 2);
     tcase_add_test(t, test_dead_peer);
