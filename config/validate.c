@@ -11,6 +11,10 @@
 #define MAX_RUNTIME_DIR 90
 #define MAX_NAME        127
 #define MAX_LIST        10000
+/* What an account tells the other side of itself is one message of the data channel, of 512 KB at
+ * most (ipc/data.h); the rest is for what is not configured. */
+#define MAX_TOLD (480u * 1024u)
+#define TOLD_OF  8u /* bytes beside each text */
 
 struct validate {
     struct sa_problem_list *problems;
@@ -257,6 +261,43 @@ static void check_filters(const struct one *o)
     }
 }
 
+static size_t told(const struct sa_strings *list)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < list->n; i++)
+        bytes += strlen(list->v[i]) + TOLD_OF;
+    return bytes;
+}
+
+static void check_told(const struct one *o)
+{
+    const struct sa_account *a = o->a;
+    const struct {
+        const char *leaf;
+        size_t bytes;
+    } lists[] = {{"kinds", told(&a->kinds)},
+                 {"omitKinds", told(&a->omit_kinds)},
+                 {"namespaces", told(&a->namespaces)},
+                 {"omitNamespaces", told(&a->omit_namespaces)}};
+    const char *leaf = "permissions";
+    size_t most = 0, sum;
+    for (size_t i = 0; i < a->n_permissions; i++)
+        most += strlen(a->permissions[i].permission) + TOLD_OF + told(&a->permissions[i].roles);
+    sum = most;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        sum += lists[i].bytes;
+        if (lists[i].bytes > most) {
+            most = lists[i].bytes;
+            leaf = lists[i].leaf;
+        }
+    }
+    if (sum > MAX_TOLD)
+        ACCOUNT_ERROR(o, leaf,
+                      "kinds, namespaces and permissions are %zu KB together, and may be %u: most "
+                      "are of %s",
+                      sum / 1024, MAX_TOLD / 1024, leaf);
+}
+
 static void check_account(const struct validate *v, size_t i)
 {
     struct sa_account *a = &v->loaded->wide.settings.accounts[i];
@@ -265,6 +306,7 @@ static void check_account(const struct validate *v, size_t i)
     check_name(&o);
     check_credentials(&o);
     check_filters(&o);
+    check_told(&o);
 }
 
 struct named {

@@ -490,6 +490,45 @@ START_TEST(rules_of_accounts)
 }
 END_TEST
 
+/* n names of 60 bytes. */
+static void add_names(struct sa_buf *b, unsigned n)
+{
+    sa_buf_adds(b, ", namespaces: [");
+    for (unsigned i = 0; i < n; i++)
+        sa_buf_addf(b, "%sn%059u", i == 0 ? "" : ", ", i);
+    sa_buf_adds(b, "]");
+}
+
+/* What AccountOpen carries of an account must not exceed what its worker may send at once. */
+START_TEST(lists_fit_into_a_message)
+{
+    struct sa_settings s;
+    struct sa_buf b;
+    sa_buf_init(&b, 0);
+    sa_buf_adds(&b, ACCOUNT);
+    add_names(&b, 7200);
+    sa_buf_adds(&b, "}]}\n");
+    fixture_accepts(b.data, &s);
+    ck_assert_uint_eq(s.accounts[0].namespaces.n, 7200);
+    sa_settings_free(&s);
+    sa_buf_reset(&b);
+    sa_buf_adds(&b, ACCOUNT);
+    add_names(&b, 7300);
+    sa_buf_adds(&b, "}]}\n");
+    fixture_refuses(b.data, "main.yml:1:69: error: account a: kinds, namespaces and permissions "
+                            "are 484 KB together, and may be 480: most are of namespaces");
+    sa_buf_reset(&b);
+    sa_buf_adds(&b, ACCOUNT);
+    add_names(&b, 7000);
+    sa_buf_adds(&b, ", permissions: {READ: [");
+    for (unsigned i = 0; i < 500; i++)
+        sa_buf_addf(&b, "%sr%059u", i == 0 ? "" : ", ", i);
+    sa_buf_adds(&b, "]}}]}\n");
+    fixture_refuses(b.data, "main.yml:1:69: error: account a: kinds, namespaces and permissions");
+    sa_buf_free(&b);
+}
+END_TEST
+
 START_TEST(accounts_inherit)
 {
     struct sa_settings s;
@@ -603,6 +642,7 @@ int main(void)
     tcase_add_test(t, tokens_need_tls);
     tcase_add_test(t, rules_of_the_agent);
     tcase_add_test(t, rules_of_accounts);
+    tcase_add_test(t, lists_fit_into_a_message);
     tcase_add_test(t, accounts_inherit);
     tcase_add_test(t, sink_follows_clouddriver);
     tcase_add_test(t, problems_are_bounded);
