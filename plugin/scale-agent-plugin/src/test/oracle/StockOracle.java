@@ -124,12 +124,8 @@ public final class StockOracle {
       return this;
     }
 
-    // Without @Override: it may not have come yet, or not be asked for here.
+    @Override
     public String settings(String account, AccountProperties p) {
-      return "s";
-    }
-
-    public String settings() {
       return "s";
     }
 
@@ -151,12 +147,6 @@ public final class StockOracle {
     @Override
     public boolean caches(KubernetesKind kind) {
       return true;
-    }
-
-    @Override
-    public Map<String, Collection<CacheData>> convert(
-        Map<KubernetesKind, List<KubernetesManifest>> objects) {
-      throw new UnsupportedOperationException();
     }
   }
 

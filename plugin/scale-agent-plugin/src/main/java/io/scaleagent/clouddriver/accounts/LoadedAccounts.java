@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.accounts;
 
+import io.scaleagent.clouddriver.protocol.AccountProperties;
+
 /**
  * The agents' accounts as this Clouddriver has loaded them. Made by the host. May be called by many
  * threads.
@@ -15,4 +17,13 @@ public interface LoadedAccounts {
    *     used; the message says why
    */
   LoadedAccount require(String account);
+
+  /**
+   * A mark of all settings that decide which objects of an account become rows, and how: the same
+   * objects and mark give the same rows, names apart. Needs no loaded account: it is asked for
+   * before there is one.
+   *
+   * @return at most 64 characters of ASCII
+   */
+  String settings(String account, AccountProperties properties);
 }

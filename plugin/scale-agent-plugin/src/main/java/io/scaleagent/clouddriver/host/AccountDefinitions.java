@@ -4,7 +4,6 @@ package io.scaleagent.clouddriver.host;
 import com.netflix.spinnaker.clouddriver.kubernetes.config.KubernetesAccountProperties.ManagedAccount;
 import com.netflix.spinnaker.fiat.model.Authorization;
 import com.netflix.spinnaker.fiat.model.resources.Permissions;
-import io.scaleagent.clouddriver.accounts.AgentAccount;
 import io.scaleagent.clouddriver.protocol.AccountProperties;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,17 +33,15 @@ final class AccountDefinitions {
    * The same account gives an equal definition each time, so that an account that did not change is
    * not loaded again.
    */
-  ManagedAccount of(AgentAccount account) {
-    AccountProperties p = account.properties();
+  ManagedAccount of(String name, AccountProperties p) {
     ManagedAccount d = new ManagedAccount();
-    d.setName(account.name());
+    d.setName(name);
     d.setServiceAccount(true); // no kubeconfig
     d.setCheckPermissionsOnStartup(false); // else each kind is listed once to see whether it can be
     d.setMetrics(false);
-    d.setPermissions(permissions(account.name(), p.permissions()));
-    d.setOnlySpinnakerManaged(
-        p.onlySpinnakerManaged() || settings.onlySpinnakerManaged(account.name()));
-    d.setCustomResources(settings.customResources(account.name()));
+    d.setPermissions(permissions(name, p.permissions()));
+    d.setOnlySpinnakerManaged(p.onlySpinnakerManaged() || settings.onlySpinnakerManaged(name));
+    d.setCustomResources(settings.customResources(name));
     // Clouddriver takes at most one of each pair.
     if (p.namespaces().isEmpty()) {
       d.setOmitNamespaces(new ArrayList<>(p.omitNamespaces()));

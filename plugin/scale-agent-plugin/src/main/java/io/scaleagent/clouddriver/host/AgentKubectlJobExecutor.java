@@ -197,6 +197,30 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
         () -> super.deploy(credentials, manifest, task, opName, labelSelectors, cmdArgs));
   }
 
+  // Without @Override, here and below: Clouddrivers from 5.81.0 to 5.87.0 have these in place of
+  // the ones
+  // with label selectors, and newer ones never call them.
+
+  public KubernetesManifest deploy(
+      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return kubectl(credentials, "apply", () -> super.deploy(credentials, manifest, task, opName));
+  }
+
+  public KubernetesManifest deploy(
+      KubernetesCredentials credentials,
+      KubernetesManifest manifest,
+      Task task,
+      String opName,
+      String... cmdArgs) {
+    return kubectl(
+        credentials, "apply", () -> super.deploy(credentials, manifest, task, opName, cmdArgs));
+  }
+
+  public KubernetesManifest create(
+      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return kubectl(credentials, "create", () -> super.create(credentials, manifest, task, opName));
+  }
+
   @Override
   public KubernetesManifest replace(
       KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {

@@ -6,9 +6,11 @@ import io.scaleagent.clouddriver.accounts.AccountCatalog;
 import io.scaleagent.clouddriver.accounts.AgentAccount;
 import io.scaleagent.clouddriver.accounts.LoadedAccount;
 import io.scaleagent.clouddriver.accounts.LoadedAccounts;
+import io.scaleagent.clouddriver.protocol.AccountProperties;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -36,6 +38,7 @@ public class ManagedAccounts implements LoadedAccounts {
   }
 
   private final AccountDefinitions definitions;
+  private final ConversionMark mark;
   private final Map<String, ManagedCachingAgent> agents = new ConcurrentHashMap<>();
   private final Set<String> withoutNamespaces = ConcurrentHashMap.newKeySet();
   private volatile Map<String, Known> known = Map.of();
@@ -43,8 +46,9 @@ public class ManagedAccounts implements LoadedAccounts {
   private volatile ManagedCredentialsLoader loader;
   private long revision = Long.MIN_VALUE;
 
-  public ManagedAccounts(KubesvcSettings settings) {
+  public ManagedAccounts(KubesvcSettings settings, ConversionMark mark) {
     this.definitions = new AccountDefinitions(settings);
+    this.mark = mark;
   }
 
   /** The loader has been made; nothing is loaded before. */
@@ -97,7 +101,7 @@ public class ManagedAccounts implements LoadedAccounts {
 
   private void take(Map<String, Known> into, AgentAccount account) {
     try {
-      ManagedAccount definition = definitions.of(account);
+      ManagedAccount definition = definitions.of(account.name(), account.properties());
       into.put(account.name(), new Known(account, definition));
     } catch (RuntimeException e) {
       log.error("Account {} can't be used as its agent describes it", account.name(), e);
@@ -142,9 +146,20 @@ public class ManagedAccounts implements LoadedAccounts {
     return agent;
   }
 
+  @Override
+  public String settings(String account, AccountProperties properties) {
+    return mark.of(definitions.of(account, properties));
+  }
+
+  /** {@link #settings} of an account as it is known here; null if it is not. */
+  String mark(String account) {
+    Known k = known.get(account);
+    return k == null ? null : mark.of(k.definition);
+  }
+
   private boolean outdated(AgentAccount now) {
     Known then = known.get(now.name());
-    return then == null || !then.definition.equals(definitions.of(now));
+    return then == null || !then.definition.equals(definitions.of(now.name(), now.properties()));
   }
 
   /** The dispatcher has made the account's caching agent. */
@@ -157,15 +172,11 @@ public class ManagedAccounts implements LoadedAccounts {
     agents.remove(account);
   }
 
-  /** Accounts whose caching agents are not of the kind that they should be. */
+  /** Accounts whose caching agents, if they are loaded, are not of the kind that they should be. */
   Set<String> misplaced() {
-    Set<String> wrong = new java.util.HashSet<>(known.keySet());
+    Set<String> wrong = new HashSet<>(known.keySet());
     wrong.removeAll(agents.keySet());
-    for (String name : agents.keySet()) {
-      if (!known.containsKey(name)) {
-        wrong.add(name);
-      }
-    }
+    agents.keySet().stream().filter(name -> !manages(name)).forEach(wrong::add);
     return wrong;
   }
 

@@ -47,7 +47,9 @@ public class ManagedCredentialsLoader
   public synchronized void load() {
     super.load();
     for (String name : accounts.misplaced()) {
-      loadAnew(name);
+      if (getCredentialsRepository().has(name)) {
+        loadAnew(name);
+      }
     }
   }
 

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.host;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.netflix.spectator.api.Registry;
+import com.netflix.spinnaker.clouddriver.jobs.JobExecutor;
+import com.netflix.spinnaker.clouddriver.kubernetes.caching.agent.Front50ApplicationLoader;
+import com.netflix.spinnaker.clouddriver.kubernetes.caching.agent.KubernetesCachingAgentDispatcher;
+import com.netflix.spinnaker.clouddriver.kubernetes.config.KubernetesConfigurationProperties;
+import com.netflix.spinnaker.clouddriver.kubernetes.description.KubernetesSpinnakerKindMap;
+import com.netflix.spinnaker.clouddriver.kubernetes.op.job.KubectlJobExecutor;
 import com.netflix.spinnaker.kork.plugins.api.spring.SpringLoaderPlugin;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.util.List;
 import java.util.Map;
 import org.pf4j.PluginWrapper;
@@ -30,8 +39,16 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
   /** A bean that is there if, and only if, Clouddriver's cache is in SQL. */
   static final String SQL_CACHE = "sqlCacheMetrics";
 
+  private static volatile String version = "unknown";
+
   public ScaleAgentPlugin(PluginWrapper wrapper) {
     super(wrapper);
+    version = wrapper.getDescriptor().getVersion();
+  }
+
+  /** Of the plugin that was loaded; "unknown" before. */
+  public static String version() {
+    return version;
   }
 
   @Override
@@ -42,11 +59,14 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
       return;
     }
     super.registerBeanDefinitions(registry);
-    registry.registerBeanDefinition(
-        KubesvcSettings.class.getName(), definition(KubesvcSettings.class));
-    registry.registerBeanDefinition(
-        ManagedAccounts.class.getName(), definition(ManagedAccounts.class));
-    registry.registerBeanDefinition(AgentOperations.class.getName(), definition(CachedReads.class));
+    for (Class<?> type :
+        List.of(
+            KubesvcSettings.class,
+            ConversionMark.class,
+            ManagedAccounts.class,
+            CachedReads.class)) {
+      registry.registerBeanDefinition(type.getName(), definition(type));
+    }
     REPLACED.forEach((name, type) -> replace(registry, name, type));
   }
 
@@ -60,6 +80,10 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
           + "Set sql.enabled, sql.cache.enabled and sql.scheduler.enabled to true (and "
           + "redis.cache.enabled and redis.scheduler.enabled to false), or remove the plugin.";
     }
+    if (!known()) {
+      return "this Clouddriver is older than 5.81.0 (Spinnaker 1.30), or newer than the plugin knows: "
+          + "its KubectlJobExecutor is made in another way.";
+    }
     for (String name : REPLACED.keySet()) {
       if (!registry.containsBeanDefinition(name)) {
         return "Clouddriver has no bean "
@@ -69,6 +93,23 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
       }
     }
     return null;
+  }
+
+  /** Whether the classes that ours extend have the constructors that ours call. */
+  private static boolean known() {
+    try {
+      KubectlJobExecutor.class.getConstructor(
+          JobExecutor.class, KubernetesConfigurationProperties.class, MeterRegistry.class);
+      KubernetesCachingAgentDispatcher.class.getConstructor(
+          ObjectMapper.class,
+          Registry.class,
+          KubernetesConfigurationProperties.class,
+          KubernetesSpinnakerKindMap.class,
+          Front50ApplicationLoader.class);
+      return true;
+    } catch (NoSuchMethodException | NoClassDefFoundError e) {
+      return false;
+    }
   }
 
   private void replace(BeanDefinitionRegistry registry, String name, Class<?> type) {
@@ -92,6 +133,6 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
 
   @Override
   public void start() {
-    log.info("scale-agent plugin {} is loaded", getWrapper().getDescriptor().getVersion());
+    log.info("scale-agent plugin {} is loaded", version);
   }
 }

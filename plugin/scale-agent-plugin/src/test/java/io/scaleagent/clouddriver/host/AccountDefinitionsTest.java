@@ -50,7 +50,8 @@ class AccountDefinitionsTest {
   }
 
   private ManagedAccount define(AgentAccount account) {
-    return new AccountDefinitions(new KubesvcSettings(environment)).of(account);
+    return new AccountDefinitions(new KubesvcSettings(environment))
+        .of(account.name(), account.properties());
   }
 
   private static Permissions permissions(Map<String, List<String>> said) {

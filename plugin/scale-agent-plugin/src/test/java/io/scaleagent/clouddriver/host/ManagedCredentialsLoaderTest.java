@@ -24,7 +24,7 @@ class ManagedCredentialsLoaderTest {
   private int reads;
 
   private final ManagedAccounts accounts =
-      new ManagedAccounts(new KubesvcSettings(new MockEnvironment()));
+      new ManagedAccounts(new KubesvcSettings(new MockEnvironment()), null);
   private final ManagedCredentialsLoader.Source source =
       new ManagedCredentialsLoader.Source(() -> inClouddriver, accounts);
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.scaleagent.clouddriver.host.context;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.netflix.spinnaker.clouddriver.kubernetes.caching.agent.Front50ApplicationLoader;
+import com.netflix.spinnaker.clouddriver.kubernetes.config.KubernetesConfigurationProperties;
+import com.netflix.spinnaker.clouddriver.kubernetes.security.KubernetesNamedAccountCredentials;
+import com.netflix.spinnaker.credentials.definition.AbstractCredentialsLoader;
+import com.netflix.spinnaker.kork.sql.config.SqlProperties;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.scaleagent.clouddriver.accounts.AccountCatalog;
+import io.scaleagent.clouddriver.cache.CacheKeeper;
+import io.scaleagent.clouddriver.cache.CatsNames;
+import io.scaleagent.clouddriver.cache.CatsRowWriter;
+import io.scaleagent.clouddriver.cache.CatsTables;
+import io.scaleagent.clouddriver.cache.ClouddriverConverters;
+import io.scaleagent.clouddriver.grpc.AgentServer;
+import io.scaleagent.clouddriver.grpc.GrpcSettings;
+import io.scaleagent.clouddriver.grpc.SubjectPolicy;
+import io.scaleagent.clouddriver.host.AccountsFollower;
+import io.scaleagent.clouddriver.host.CachedReads;
+import io.scaleagent.clouddriver.host.HostAddress;
+import io.scaleagent.clouddriver.host.Housekeeping;
+import io.scaleagent.clouddriver.host.KubesvcSettings;
+import io.scaleagent.clouddriver.host.ManagedAccounts;
+import io.scaleagent.clouddriver.host.PluginMetrics;
+import io.scaleagent.clouddriver.host.ScaleAgentPlugin;
+import io.scaleagent.clouddriver.host.rest.Peers;
+import io.scaleagent.clouddriver.protocol.Engine;
+import io.scaleagent.clouddriver.protocol.EngineSettings;
+import io.scaleagent.clouddriver.store.Database;
+import io.scaleagent.clouddriver.store.SqlAccountStore;
+import io.scaleagent.clouddriver.store.StoreMigration;
+import java.io.IOException;
+import java.time.Duration;
+import org.jooq.DSLContext;
+import org.jooq.SQLDialect;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.core.env.Environment;
+import org.springframework.jdbc.datasource.SingleConnectionDataSource;
+
+/**
+ * The plugin's parts, from the database up to the port that agents connect to. Spring closes them
+ * in the opposite order.
+ */
+@Configuration
+public class HostConfiguration {
+  /** How long others wait before they take this Clouddriver for dead. */
+  private static final long LEASE_MILLIS = 5_000;
+
+  @Bean
+  public Database scaleAgentDatabase(DSLContext jooq, SqlProperties sql) {
+    SingleConnectionDataSource migration =
+        new SingleConnectionDataSource(
+            sql.getMigration().getJdbcUrl(),
+            sql.getMigration().getUser(),
+            sql.getMigration().getPassword(),
+            true);
+    try {
+      StoreMigration.run(migration);
+    } finally {
+      migration.destroy();
+    }
+    return new Database(jooq);
+  }
+
+  @Bean
+  public CatsTables scaleAgentTables(Database database, Environment environment) {
+    String namespace = environment.getProperty("sql.table-namespace");
+    boolean postgres = database.dsl().dialect().family() == SQLDialect.POSTGRES;
+    return new CatsTables(postgres ? CatsNames.postgres(namespace) : CatsNames.mysql(namespace));
+  }
+
+  @Bean
+  public CatsRowWriter scaleAgentRows(
+      Database database,
+      CatsTables tables,
+      ObjectMapper mapper,
+      ManagedAccounts accounts,
+      KubernetesConfigurationProperties kubernetes,
+      ObjectProvider<Front50ApplicationLoader> front50) {
+    return new CatsRowWriter(
+        database,
+        tables,
+        mapper,
+        new ClouddriverConverters(
+            accounts,
+            accounts::settings,
+            ClouddriverConverters.front50(kubernetes, front50::getIfAvailable)));
+  }
+
+  @Bean(destroyMethod = "close")
+  public SqlAccountStore scaleAgentStore(
+      Database database, CatsRowWriter rows, Environment environment) {
+    HostAddress here = HostAddress.of(environment);
+    return new SqlAccountStore(database, here.name(), here.baseUrl(), LEASE_MILLIS, rows);
+  }
+
+  @Bean
+  public AccountCatalog scaleAgentCatalog(SqlAccountStore store) {
+    return store.catalog();
+  }
+
+  /**
+   * @param loader Clouddriver's, which is ours by then: it has to be there before accounts are
+   */
+  @Bean(destroyMethod = "close")
+  public AccountsFollower scaleAgentAccounts(
+      ManagedAccounts accounts,
+      CachedReads reads,
+      AccountCatalog catalog,
+      AbstractCredentialsLoader<KubernetesNamedAccountCredentials> loader) {
+    AccountsFollower follower = new AccountsFollower(accounts, reads);
+    follower.start(catalog);
+    return follower;
+  }
+
+  @Bean
+  public GrpcSettings scaleAgentGrpcSettings(Environment environment) {
+    return Binder.get(environment)
+        .bind("kubesvc.grpc", GrpcSettings.class)
+        .orElseGet(GrpcSettings::new);
+  }
+
+  @Bean
+  public PluginMetrics scaleAgentMetrics(MeterRegistry registry) {
+    return new PluginMetrics(registry);
+  }
+
+  /**
+   * @param follower has loaded what was known of accounts before the first agent comes
+   */
+  @Bean(destroyMethod = "close")
+  public Engine scaleAgentEngine(
+      SqlAccountStore store,
+      CatsRowWriter rows,
+      GrpcSettings grpc,
+      KubesvcSettings settings,
+      PluginMetrics metrics,
+      ManagedAccounts accounts,
+      AccountsFollower follower) {
+    EngineSettings engine =
+        new EngineSettings()
+            .pluginVersion(ScaleAgentPlugin.version())
+            .clouddriverId(store.catalog().clouddriverId())
+            .writers(settings.writersCore(), settings.writersMax());
+    if (!settings.heartbeatEnabled()) {
+      engine.heartbeatSeconds(0);
+    }
+    Engine made = new Engine(store, rows, new SubjectPolicy(grpc), metrics, engine);
+    made.start();
+    metrics.watch(made, accounts);
+    return made;
+  }
+
+  @Bean(destroyMethod = "close")
+  public Housekeeping scaleAgentHousekeeping(
+      ManagedAccounts accounts, Engine engine, SqlAccountStore store, KubesvcSettings settings) {
+    Duration unused = Duration.ofSeconds(settings.accountCleanupSeconds());
+    Housekeeping made =
+        new Housekeeping(
+            accounts, engine, () -> store.cleanUp(unused, settings.cleanDataWithUnusedAccounts()));
+    made.start();
+    return made;
+  }
+
+  @Bean(destroyMethod = "close")
+  public CacheKeeper scaleAgentCacheKeeper(
+      Database database,
+      SqlAccountStore store,
+      CatsTables tables,
+      CatsRowWriter rows,
+      KubesvcSettings settings,
+      Engine engine) {
+    CacheKeeper keeper =
+        new CacheKeeper(
+            database,
+            store,
+            tables,
+            rows,
+            !settings.v2EvictionDisabled(),
+            settings.v2EvictionBatch(),
+            settings.v2EvictionMillis(),
+            engine::reopen);
+    keeper.start();
+    return keeper;
+  }
+
+  @Bean
+  public Peers scaleAgentPeers(AccountCatalog catalog) {
+    return new Peers(catalog);
+  }
+
+  @Bean(destroyMethod = "close")
+  public AgentServer scaleAgentServer(GrpcSettings settings, Engine engine) throws IOException {
+    AgentServer server = new AgentServer(settings, engine);
+    server.start();
+    return server;
+  }
+}

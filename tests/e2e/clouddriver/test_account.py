@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent's account in Clouddriver: listed, described, with its permissions, and known to the plugin's REST."""
+import unittest
+
+from world import STOCK, STREAMED, World, write_account
+
+GUARDED = "guarded"
+
+
+class Account(World):
+    @classmethod
+    def more_accounts(cls, directory):
+        write_account(directory, GUARDED, cls.cluster.kubeconfig, permissions={"READ": [" dev "], "WRITE": ["ops"]})
+
+    def listed(self, name=STREAMED):
+        return self.wait(f"account {name}", lambda: self.clouddriver.accounts().get(name), 30)
+
+    def test_credentials_list_it(self):
+        account = self.listed()
+        self.assertEqual((account["type"], account["cloudProvider"]), ("kubernetes", "kubernetes"))
+        self.assertIn(STOCK, self.clouddriver.accounts())
+
+    def test_permissions_are_the_agents(self):
+        self.assertEqual(self.listed(GUARDED)["permissions"], {"READ": ["dev"], "WRITE": ["ops"]})
+        self.assertFalse(self.listed().get("permissions"))
+
+    def test_namespaces_are_there_at_once(self):
+        self.listed()
+        expected = sorted(ns for _, ns in self.cluster.objects("namespaces"))
+        self.wait("the account's namespaces",
+                  lambda: sorted(self.clouddriver.get(f"/credentials/{STREAMED}")["namespaces"]) == expected, 20)
+
+    def test_rest(self):
+        self.listed()
+        c = self.clouddriver
+        agent = self.wait("the agent", lambda: c.get("/armory/agents"), 20)[0]
+        self.assertEqual(agent["accounts"], [GUARDED, STREAMED])
+        self.assertEqual(c.get(f"/armory/agents/{agent['agentId']}")["clouddriverId"], agent["clouddriverId"])
+        replica = c.get(f"/armory/clouddrivers/{agent['clouddriverId']}")
+        self.assertTrue(replica["ready"])
+        account = c.get(f"/agents/kubernetes/accounts/{STREAMED}")
+        self.assertEqual((account["name"], account["status"]), (STREAMED, "ACTIVE"))
+        self.assertRegex(account["kubeVersion"], r"^v1\.\d+")
+        self.assertEqual(c.ask("GET", "/armory/agents/nobody")[0], 404)
+        self.assertEqual(c.ask("GET", f"/agents/kubernetes/accounts/{STOCK}")[0], 404)
+        self.assertEqual(c.ask("POST", "/armory/agent/operations", {"operation": "x"})[0], 501)
+
+    def test_calls_of_it_never_reach_kubectl(self):
+        self.listed()
+        status, said = self.clouddriver.ask("POST", "/kubernetes/ops", [{"deployManifest": {
+            "account": STREAMED, "credentials": STREAMED, "cloudProvider": "kubernetes", "source": "text",
+            "moniker": {"app": "nowhere"}, "manifests": [{
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nowhere", "namespace": "default"}}]}}],
+            {"X-SPINNAKER-USER": "test"})
+        self.assertEqual(status, 200, said)
+        task = self.wait("the task's end", lambda: self.ended(said["id"]), 30)
+        self.assertTrue(task["status"]["failed"], task)
+        self.assertIn(STREAMED, str(task["history"]))
+
+    def ended(self, task):
+        found = self.clouddriver.get(f"/task/{task}")
+        return found if found["status"]["completed"] or found["status"]["failed"] else None
+
+    def test_threads_have_names_that_explain_themselves(self):
+        self.listed()
+        names = [t["threadName"].rstrip("0123456789") for t in self.clouddriver.get("/threaddump")["threads"]]
+        for ours in ("accounts", "lease", "timer", "writer", "accept", "network", "stream"):
+            self.assertIn(f"scale-agent-{ours}-", names)
+
+
+if __name__ == "__main__":
+    unittest.main()

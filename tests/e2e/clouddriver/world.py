@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Clouddriver on MariaDB with the plugin, the real agent and a real API server; beside the agent's account
+a stock one over the same cluster, which Clouddriver polls with kubectl."""
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from rig.harness import paths  # noqa: E402
+from rig.harness.agent import Agent, write_account  # noqa: E402
+from rig.harness.clouddriver import Clouddriver  # noqa: E402
+from rig.harness.cluster import Cluster  # noqa: E402
+from rig.harness.mariadb import MariaDb  # noqa: E402
+from rig.harness.procs import wait_for  # noqa: E402,F401
+
+STREAMED = "streamed"
+STOCK = "stock"
+
+
+class World(unittest.TestCase):
+    """Made once for a class of tests; what is missing skips them, visibly."""
+
+    clouddriver_config = {}
+    stock = True
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls._make()
+        except paths.Missing as e:
+            raise unittest.SkipTest(str(e)) from None
+
+    @classmethod
+    def _make(cls):
+        cls.scratch = paths.Scratch("clouddriver")
+        cls.addClassCleanup(cls.scratch.close)
+        cls.db = MariaDb(cls.scratch.path / "db")
+        config = {"sql": {"agent": {"poll": {"intervalSeconds": 3}}}, **cls.clouddriver_config}
+        cls.clouddriver = Clouddriver(cls.scratch.path / "clouddriver", cls.db, config=config)
+        cls.cluster = Cluster(cls.scratch.path, "real")
+        cls.addClassCleanup(cls.cluster.purge)
+        if cls.stock:
+            cls.add_stock()
+        cls.db.start()
+        cls.addClassCleanup(cls.db.stop)
+        cls.clouddriver.start()
+        cls.addClassCleanup(cls.clouddriver.stop)
+        accounts = cls.scratch.path / "accounts.d"
+        write_account(accounts, STREAMED, cls.cluster.kubeconfig)
+        cls.more_accounts(accounts)
+        cls.agent = Agent(cls.scratch.path / "agent", accounts, sink="grpc", peer=cls.clouddriver.grpc).start()
+        cls.addClassCleanup(cls.agent.close)
+
+    @classmethod
+    def more_accounts(cls, directory):
+        """For classes that need others beside STREAMED."""
+
+    @classmethod
+    def add_stock(cls):
+        """Clouddriver's own account, from its configuration."""
+        import json
+        kubectl = cls.scratch.path / "kubectl"
+        kubectl.write_text(f'#!/bin/sh\nexec {cls.cluster.binary} kubectl "$@"\n')
+        kubectl.chmod(0o755)
+        settings = json.loads(cls.clouddriver.config.read_text())
+        settings["kubernetes"]["accounts"] = [{
+            "name": STOCK, "kubeconfigFile": str(cls.cluster.kubeconfig), "kubectlExecutable": str(kubectl)}]
+        cls.clouddriver.config.write_text(json.dumps(settings, indent=1))
+
+    def wait(self, what, check, seconds):
+        """wait_for, with what both sides said last if it fails."""
+        try:
+            return wait_for(what, check, seconds)
+        except TimeoutError as e:
+            log = self.clouddriver.process.log.read_text(errors="replace").splitlines()
+            ours = [line for line in log if "scaleagent" in line or "scale-agent" in line or " ERROR " in line]
+            self.fail(f"{e}\nagent: {self.agent.process.tail(10)}\nclouddriver: " + "\n".join(ours[-20:]))

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A MariaDB of its own, from Debian's package: data, socket and log below a directory, on a free port. The
+system's service is not touched."""
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+
+from . import paths
+from .procs import Process, free_port, wait_for
+
+SERVER = ("/usr/sbin/mariadbd", "mariadbd")
+# Users and rights as Clouddriver's documentation has them.
+RIGHTS = """
+CREATE DATABASE IF NOT EXISTS {name} DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER IF NOT EXISTS '{name}_service'@'%' IDENTIFIED BY '{password}';
+CREATE USER IF NOT EXISTS '{name}_migrate'@'%' IDENTIFIED BY '{password}';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, EXECUTE, SHOW VIEW ON {name}.* TO '{name}_service'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, LOCK TABLES, EXECUTE, SHOW VIEW
+    ON {name}.* TO '{name}_migrate'@'%';
+"""
+
+
+class MariaDb:
+    """Keeps its data and port over restarts."""
+
+    password = "clouddriver-test"
+
+    def __init__(self, directory, name="clouddriver"):
+        self.server = next((s for s in SERVER if shutil.which(s)), None)
+        if self.server is None or shutil.which("mariadb-install-db") is None:
+            raise paths.Missing("MariaDB is not installed (Debian's package mariadb-server)")
+        self.name = name
+        self.dir = pathlib.Path(directory)
+        self.port = free_port()
+        self.socket = self.dir / "socket"
+        self.process = None
+
+    def start(self):
+        user = ["--user=" + pwd.getpwuid(os.geteuid()).pw_name]
+        fresh = not (self.dir / "data").exists()
+        if fresh:
+            self.dir.mkdir(parents=True, exist_ok=True)
+            r = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.dir}/data", "--skip-test-db",
+                                "--auth-root-authentication-method=normal", *user],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+            if r.returncode != 0:
+                raise RuntimeError(f"mariadb-install-db: {r.stdout}")
+        self.process = Process([self.server, "--no-defaults", f"--datadir={self.dir}/data", f"--port={self.port}",
+                                "--bind-address=127.0.0.1", f"--socket={self.socket}", f"--pid-file={self.dir}/pid",
+                                "--max-connections=500", *user], self.dir / "log", "mariadbd")
+        wait_for("MariaDB's socket", self._answers, 60)
+        if fresh:
+            self.sql(RIGHTS.format(name=self.name, password=self.password), database=False)
+        return self
+
+    def _answers(self):
+        self.process.check()
+        return self._client("SELECT 1", False).returncode == 0
+
+    def _client(self, text, database):
+        return subprocess.run(["mariadb", "--no-defaults", "-uroot", f"--socket={self.socket}", "--batch", "--raw",
+                               "--skip-column-names", *([self.name] if database else [])],
+                              input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    def sql(self, text, database=True):
+        """Rows of the last statement as tuples of texts (NULL for what is null)."""
+        r = self._client(text, database)
+        if r.returncode != 0:
+            raise RuntimeError(f"SQL: {r.stderr.strip()}: {text}")
+        return [tuple(line.split("\t")) for line in r.stdout.splitlines()]
+
+    @property
+    def jdbc(self):
+        return f"jdbc:mysql://127.0.0.1:{self.port}/{self.name}?useSSL=false"
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop(seconds=30)
+            self.process = None
+
+    def kill(self):
+        self.process.kill()
+        self.process = None
