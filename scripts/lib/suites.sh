@@ -19,6 +19,7 @@ simulator|core|180|the simulated API servers
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
 plugin|more|600|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
+clouddriver|more|900|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing'
@@ -131,6 +132,16 @@ suite_plugin() {
     have=$?
     "$PYTHON" scripts/lib/surefire.py plugin/*/target/surefire-reports
     return $have
+}
+
+suite_clouddriver() {
+    local maven=(mvn -B -ntp -q -f plugin/pom.xml package -DskipTests -Dfmt.skip)
+    [ -n "${CLOUDDRIVER_HOME:-}" ] || skip "CLOUDDRIVER_HOME names no Clouddriver (an unpacked package, with its jars in lib/)"
+    need_control_plane
+    install "${PACKAGES_PLUGIN[@]}" mariadb-client-core
+    export MAVEN_OPTS=${MAVEN_OPTS--Xmx768m -XX:TieredStopAtLevel=1}
+    "${maven[@]}" -o >/dev/null 2>&1 || "${maven[@]}" || skip "the plugin can't be built"
+    "$PYTHON" -m unittest discover -s tests/e2e/clouddriver
 }
 
 suite_convergence() {

@@ -29,8 +29,8 @@ class MariaDb:
 
     def __init__(self, directory, name="clouddriver"):
         self.server = next((s for s in SERVER if shutil.which(s)), None)
-        if self.server is None or shutil.which("mariadb-install-db") is None:
-            raise paths.Missing("MariaDB is not installed (Debian's package mariadb-server)")
+        if self.server is None or not all(map(shutil.which, ("mariadb-install-db", "mariadb"))):
+            raise paths.Missing("MariaDB is not installed (Debian's packages mariadb-server-core, mariadb-client-core)")
         self.name = name
         self.dir = pathlib.Path(directory)
         self.port = free_port()
