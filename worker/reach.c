@@ -170,3 +170,23 @@ void sa_reach_cancel(struct sa_worker *w)
     w->reach.req = NULL;
     w->reach.next_ns = 0;
 }
+
+void sa_reach_crowded(struct sa_worker *w, size_t held)
+{
+    bool news = held && !w->told_held;
+    w->told_held = held != 0;
+    if (!news)
+        return;
+    sa_slot_error(
+        w->slot,
+        "the API server speaks HTTP/1.1 alone, each watch has a connection of its own, and "
+        "there are too few file descriptors: %zu watches take turns with the others",
+        held);
+    sa_log(SA_WARN,
+           "%s; what they watch comes minutes late. Let HTTP/2 through, or follow fewer kinds",
+           w->slot->last_error);
+    w->no_watch_list = true;
+    for (size_t i = 0; i < w->n_scopes; i++)
+        if (w->scopes[i]->follow == SA_FOLLOW_INITIAL)
+            sa_scope_relist(w->scopes[i]);
+}

@@ -29,4 +29,8 @@ void sa_reach_lost(struct sa_worker *w, const struct sa_err *err);
 void sa_reach_step(struct sa_worker *w); /* asks, when its time has come */
 void sa_reach_cancel(struct sa_worker *w);
 
+/* So many watches wait for others to end: sa_http_held(). It is said, and lists are read by pages
+ * from then on: one that a watch brings would wait too. */
+void sa_reach_crowded(struct sa_worker *w, size_t held);
+
 #endif

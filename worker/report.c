@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/report.h"
 
-#include "base/log.h"
 #include "worker/session.h"
 
 enum sa_state sa_report_state(const struct sa_worker *w)
@@ -29,22 +28,6 @@ enum sa_state sa_report_state(const struct sa_worker *w)
     return ailing ? SA_STATE_DEGRADED : SA_STATE_STREAMING;
 }
 
-static void tell_held(struct sa_worker *w, size_t held)
-{
-    bool news = held && !w->told_held;
-    w->told_held = held != 0;
-    if (!news)
-        return;
-    sa_slot_error(
-        w->slot,
-        "the API server speaks HTTP/1.1 alone, each watch has a connection of its own, and "
-        "there are too few file descriptors: %zu watches take turns with the others",
-        held);
-    sa_log(SA_WARN,
-           "%s; what they watch comes minutes late. Let HTTP/2 through, or follow fewer kinds",
-           w->slot->last_error);
-}
-
 void sa_worker_report(struct sa_worker *w)
 {
     struct sa_slot *slot = w->slot;
@@ -67,7 +50,6 @@ void sa_worker_report(struct sa_worker *w)
         struct sa_http_counters c = sa_http_counters(w->http);
         slot->requests = c.requests;
         slot->request_errors = c.errors;
-        tell_held(w, sa_http_held(w->http));
     }
     slot->state = (uint32_t)sa_report_state(w);
     slot->heartbeat_ns = sa_mono_ns();

@@ -112,6 +112,8 @@ void sa_worker_tick(struct sa_worker *w)
             sa_frame_idle(s->watch.frame);
         sa_checkpoint_step(s, false);
     }
+    if (w->http)
+        sa_reach_crowded(w, sa_http_held(w->http));
     give_back(w);
     w->pump = true; /* nothing that was overlooked waits longer than this */
     sa_worker_report(w);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/reach.h"
 #include "worker_fake.h"
 #include "worker_test.h"
 
@@ -367,6 +368,32 @@ START_TEST(a_young_checkpoint_is_resumed_without_a_list)
 }
 END_TEST
 
+/* Over HTTP/1.1, with more watches than descriptors. */
+START_TEST(a_list_does_not_wait_for_the_turn_of_its_watch)
+{
+    struct fake *f = fake_new();
+    fake_start(f);
+    fake_welcome(f, &(struct fake_known){.version = "", .count = 2}, 1 << 20);
+    ck_assert_ptr_nonnull(fake_request(f, "sendInitialEvents=true"));
+    sa_reach_crowded(&f->w, 0);
+    ck_assert_str_eq(f->slot.last_error, "");
+    sa_reach_crowded(&f->w, 7);
+    fake_turn(f);
+    ck_assert_ptr_nonnull(strstr(f->slot.last_error, "HTTP/1.1 alone"));
+    ck_assert_ptr_nonnull(strstr(f->slot.last_error, ": 7 watches"));
+    ck_assert_ptr_null(fake_request(f, "sendInitialEvents=true"));
+    ck_assert_ptr_nonnull(fake_request(f, "pods?limit"));
+    /* said once, until it is over */
+    f->slot.last_error[0] = '\0';
+    sa_reach_crowded(&f->w, 8);
+    ck_assert_str_eq(f->slot.last_error, "");
+    sa_reach_crowded(&f->w, 0);
+    sa_reach_crowded(&f->w, 9);
+    ck_assert_ptr_nonnull(strstr(f->slot.last_error, ": 9 watches"));
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(an_old_checkpoint_is_not_resumed)
 {
     struct fake *f = begun(&aged);
@@ -462,6 +489,7 @@ END_TEST
 TCase *worker_watch_cases(void)
 {
     TCase *t = tcase_create("watch");
+    tcase_add_test(t, a_list_does_not_wait_for_the_turn_of_its_watch);
     tcase_add_test(t, events_become_deltas);
     tcase_add_test(t, a_watch_goes_on_from_its_last_version);
     tcase_add_test(t, a_server_that_is_away_is_asked_by_one_request);
