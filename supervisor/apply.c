@@ -110,6 +110,7 @@ int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, size_t n_ask
     struct applying ap = {.sup = sup, .result = result};
     bool first = !sup->configured, uplink = false, exporter = false;
     uint8_t before[sizeof(sup->settings_fingerprint)];
+    int rc;
 
     memcpy(before, sup->settings_fingerprint, sizeof(before));
     keep_config_files(sup, a, n_asked);
@@ -120,13 +121,14 @@ int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, size_t n_ask
     ap.files = a->files;
     ap.n_files = a->n_files;
     uplink = credentials_changed(&ap, &sup->uplink) || uplink;
-    if (apply_accounts(&ap, a, err) < 0)
+    rc = apply_accounts(&ap, a, err);
+    if (rc < 0 && first)
         return -1;
     /* The uplink must never take an empty list for the complete one: it would retract all rows. */
     if (first)
         sa_service_start(sup);
     else
-        sa_service_reconfigure(sup, uplink, exporter);
+        sa_service_reconfigure(sup, uplink, exporter); /* whose settings are taken already */
     sup->configured = true;
-    return 0;
+    return rc;
 }

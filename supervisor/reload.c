@@ -260,15 +260,34 @@ static void keep_problems(struct sa_reload *r, struct sa_config_answer *a, bool 
     memset(&a->problems, 0, sizeof(a->problems));
 }
 
+/* Valid, but it could not be put in force. What runs goes on; without anything that runs there is
+ * nothing to go on with. */
+static void take_failed(struct sa_reload *r, const struct sa_err *err)
+{
+    struct sa_config_answer why = {0};
+
+    add_problem(&why, "configuration", sa_err_msg(err));
+    sa_problems_free(&r->problems);
+    r->problems = why.problems;
+    r->valid = false;
+    r->failures++;
+    if (r->sup->configured) {
+        sa_log(SA_ERROR, "the configuration could not be put in force: %s", sa_err_msg(err));
+        return;
+    }
+    sa_log(SA_FATAL, "%s", sa_err_msg(err));
+    r->sup->exit_code = SA_EXIT_FAILED;
+    sa_loop_stop(r->sup->loop);
+}
+
 static void take_valid(struct sa_reload *r, struct sa_config_answer *a,
                        struct sa_reload_result *result)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
 
     if (sa_apply(r->sup, a, r->n_extra, result, &err) < 0) {
-        sa_log(SA_FATAL, "%s", sa_err_msg(err));
-        r->sup->exit_code = SA_EXIT_FAILED;
-        sa_loop_stop(r->sup->loop);
+        result->valid = false;
+        take_failed(r, err);
         return;
     }
     if (result->settings || result->added || result->changed || result->removed ||
@@ -332,6 +351,13 @@ static void step(struct sa_reload *r)
         finish(r);
 }
 
+/* It may be reaped already, while its answer is still being read. */
+static void end_reader(const struct sa_reload *r)
+{
+    if (r->pid > 0)
+        kill(r->pid, SIGKILL);
+}
+
 static void on_answer(void *arg, int fd, uint32_t events)
 {
     struct sa_reload *r = arg;
@@ -341,7 +367,7 @@ static void on_answer(void *arg, int fd, uint32_t events)
     (void)events;
     while ((n = read(fd, buf, sizeof(buf))) > 0) {
         if (sa_buf_add(&r->answer, buf, (size_t)n) < 0) {
-            kill(r->pid, SIGKILL);
+            end_reader(r);
             break;
         }
     }
@@ -369,8 +395,7 @@ static void too_long(void *arg)
     struct sa_reload *r = arg;
 
     sa_log(SA_ERROR, "the config reader did not answer within 30 s and is ended");
-    if (r->pid > 0)
-        kill(r->pid, SIGKILL);
+    end_reader(r);
 }
 
 static void collect(struct sa_proc *p, void *arg)
@@ -427,7 +452,7 @@ static int fork_reader(struct sa_reload *r, struct sa_err **err)
     }
     fcntl(r->fd, F_SETFL, O_NONBLOCK);
     if (sa_loop_fd(r->sup->loop, r->fd, EPOLLIN, on_answer, r, err) < 0) {
-        kill(r->pid, SIGKILL);
+        end_reader(r);
         sa_closep(&r->fd);
     }
     return 0;

@@ -43,7 +43,7 @@ uint64_t sa_reload_failures(const struct sa_reload *r); /* runs that were not va
 
 /* apply.c: compares with what is in force and starts, restarts and removes accordingly. The first
  * n_asked files of the answer are the credential files that the reader was asked about. -1: this
- * configuration can't be used, *err says why. */
+ * configuration can't be put in force, or only in part, *err says why. */
 int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, size_t n_asked,
              struct sa_reload_result *result, struct sa_err **err);
 
