@@ -576,6 +576,7 @@ START_TEST(a_process_can_not_take_the_places_of_others)
     plain_dial(&worker, 1);
     turn_for(20);
     pid = crowd(12, false);
+    wait_for(&seen.forgeries, 12 - 3);
     turn_for(100);
     ck_assert_uint_eq(seen.forgeries, 12 - 3);
     ck_assert_uint_eq(seen.pid, (uint32_t)pid);
@@ -598,9 +599,8 @@ START_TEST(who_comes_and_goes_without_a_word_is_reported)
     disperse(pid);
     ck_assert_uint_eq(seen.forgeries, 0);
     pid = crowd(8, true);
-    turn_for(100);
+    wait_for(&seen.forgeries, 1);
     disperse(pid);
-    ck_assert_uint_eq(seen.forgeries, 1);
     ck_assert_uint_eq(seen.pid, (uint32_t)pid);
 }
 END_TEST
