@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
-/* Moves the environment from the stack, where /proc/PID/environ shows it (proc(5)), to the heap,
- * and overwrites it where it was. Once, before any thread. Returns 0, or -1 without memory:
- * environ then stays as and where it was. */
+/* Moves the environment from the stack, where /proc/PID/environ shows it (proc(5)), to memory
+ * of its own that no core shows (MADV_DONTDUMP), and overwrites it where it was. Once, before any
+ * thread. Returns 0, or -1 without memory: environ then stays as and where it was. */
 int sa_env_move(void);
 
 /* Overwrites every variable that is not in names and takes it out of environ. A name that ends in

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/asan.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "supervisor/control.h"
@@ -188,6 +189,19 @@ static void raise_file_limit(void)
     }
 }
 
+/* Its memory has what ${VAR} stands for, the keys of all workers, and settings. Where it is root's
+ * nobody else could look into it anyway; else its owner is left the means to debug it. Where a core
+ * goes to a program, as to systemd-coredump(8), the limit alone is not kept by the kernel
+ * (core(5)). A sanitizer's search for leaks needs to look. */
+static void leave_no_core(void)
+{
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    if (geteuid() == 0 && !SA_ASAN)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 static int prepare(struct sa_supervisor *sup, struct sa_err **err)
 {
     sup->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -195,6 +209,7 @@ static int prepare(struct sa_supervisor *sup, struct sa_err **err)
         return sa_err_sys(err, errno, "cannot open /dev/null");
     dup2(sup->null_fd, STDIN_FILENO);
     raise_file_limit();
+    leave_no_core();
     /* What a credential program leaves behind stays a descendant: see peer.h. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     sa_random_bytes(sup->fingerprint_key, sizeof(sup->fingerprint_key));

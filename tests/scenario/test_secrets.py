@@ -203,7 +203,7 @@ printf '"status":{"token":"%s"}}' "$SA_TEST_GIVEN"
         for what, data in sightings:
             self.look(what, data)
         self.look("the supervisor's environment", pathlib.Path(f"/proc/{agent.pid}/environ").read_bytes())
-        for pid in procs.children(agent.pid):
+        for pid in [agent.pid, *procs.children(agent.pid)]:
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             self.assertRegex(limits, r"Max core file size +0 +0 ", procs.title(pid))
             if os.geteuid() == 0:

@@ -147,6 +147,11 @@ class Family(unittest.TestCase):
                 maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
                 self.assertEqual(maps.count("/dev/zero (deleted)"), 1, maps)
 
+    def test_none_of_them_leaves_a_core(self):
+        with Daemon(["ok"]) as d:
+            for pid in [d.pid, *d.running("ok")]:
+                self.assertRegex(pathlib.Path(f"/proc/{pid}/limits").read_text(), r"Max core file size +0 +0 ")
+
     def test_titles_say_role_and_account(self):
         with Daemon(["ok"]) as d:
             pid, = d.running("ok")

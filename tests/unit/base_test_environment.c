@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Variables that are wiped: gone for getenv(), and from memory. */
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,26 @@ START_TEST(moved_variables_leave_nothing_behind)
 }
 END_TEST
 
+START_TEST(moved_variables_are_in_no_core)
+{
+    char line[512];
+    bool within = false, left_out = false;
+    pretend(block, mixed);
+    ck_assert_int_eq(sa_env_move(), 0);
+    uintptr_t at = (uintptr_t)getenv("A_TOKEN");
+    FILE *f = fopen("/proc/self/smaps", "re");
+    while (fgets(line, sizeof(line), f) != NULL) {
+        uintptr_t from, to;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+            within = from <= at && at < to;
+        else if (within && strncmp(line, "VmFlags:", 8) == 0)
+            left_out = strstr(line, " dd") != NULL;
+    }
+    fclose(f);
+    ck_assert(left_out);
+}
+END_TEST
+
 START_TEST(no_environment_is_no_error)
 {
     environ = NULL;
@@ -90,6 +112,7 @@ TCase *base_test_environment(void)
     tcase_add_test(t, what_is_not_named_is_overwritten);
     tcase_add_test(t, a_star_stands_for_the_rest_of_a_name);
     tcase_add_test(t, moved_variables_leave_nothing_behind);
+    tcase_add_test(t, moved_variables_are_in_no_core);
     tcase_add_test(t, no_environment_is_no_error);
     return t;
 }
