@@ -155,25 +155,26 @@ void sa_compare_wants(struct sa_scope *s, const Scaleagent__V1__Wants *wants)
         return;
     if (wants->snapshot != p->number || !p->wants_due || wants->page + 1 != p->page)
         return; /* of a snapshot that was cancelled */
+    const char *keys = p->keys.data;
     uint32_t at = 0;
-    const char *key = p->keys.data;
+    size_t key = p->key;
     for (size_t i = 0; i < wants->n_index; i++) {
         uint32_t want = wants->index[i];
         if (want < at) { /* not in order: from the start again */
             at = 0;
-            key = p->keys.data;
+            key = p->key;
         }
-        for (; at < want && key < p->keys.data + p->keys.len; at++) {
-            key += strlen(key) + 1;
-            key += strlen(key) + 1;
+        for (; at < want && key < p->key_end; at++) {
+            key += strlen(keys + key) + 1;
+            key += strlen(keys + key) + 1;
         }
-        if (!key || key >= p->keys.data + p->keys.len)
+        if (key >= p->key_end)
             continue;
         s->w->slot->wants++;
-        sa_intake_dirty(s, key, key + strlen(key) + 1);
+        sa_intake_dirty(s, keys + key, keys + key + strlen(keys + key) + 1);
     }
     p->wants_due = false;
-    sa_buf_reset(&p->keys);
+    sa_snapshot_page_done(s);
 }
 
 void sa_compare_done(struct sa_scope *s, const Scaleagent__V1__SnapshotDone *done)

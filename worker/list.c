@@ -315,8 +315,9 @@ static int start_page(struct sa_list *l, unsigned limit, struct sa_err **err)
     l->frame = sa_frame_list((size_t)w->account.max_object_bytes, on_item, on_meta, l);
     if (!l->frame)
         return sa_err_set(err, SA_EMEMORY, "no memory for a list");
-    if (!l->names) /* a name that is left out of a comparison would be deleted */
-        sa_frame_leave_out(l->frame, on_large);
+    /* In a list of names only where the server sends whole objects: then it is left out wherever it
+     * is read, and goes at the other side. */
+    sa_frame_leave_out(l->frame, on_large);
     struct sa_request_options opt = {
         .path = path.data,
         .accept = l->names || s->internal ? SA_ACCEPT_METADATA_LIST : NULL,

@@ -67,6 +67,7 @@ int sa_snapshot_item(struct sa_scope *s, const char *json, size_t n, struct sa_e
 void sa_snapshot_page_read(struct sa_scope *s, bool last);
 void sa_snapshot_failed(struct sa_scope *s);
 void sa_snapshot_begin(struct sa_scope *s);
+void sa_snapshot_page_done(struct sa_scope *s); /* the Wants of the last page were taken */
 void sa_snapshot_step(struct sa_scope *s);
 
 /* resolve.c */

@@ -2,7 +2,7 @@
 /*
  * Pages of keys and digests. The keys are those of a list of metadata only, the digests those of
  * the table: no object is read. One page is out at a time, so that what is wanted of it stays
- * bounded.
+ * bounded; an answer of a server that does not know `limit` makes several.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +13,11 @@
 #include "worker/session.h"
 #include "worker/step.h"
 
-#define PAGE_BYTES  (240u * 1024u)
-#define DIRTY_PAUSE 2048u /* so many wants must be served before the next page */
-#define PAGE_OVER   64u   /* of a message beside its entries */
+#define PAGE_KEYS   500u                  /* 172 kB at most: messages have 256 */
+#define KEPT_BYTES  (64u * 1024u * 1024u) /* of one answer's keys */
+#define KEEP_BYTES  (240u * 1024u)        /* between answers */
+#define DIRTY_PAUSE 2048u                 /* so many wants must be served before the next page */
+#define PAGE_OVER   64u                   /* of a message beside its entries */
 
 void sa_snapshot_begin(struct sa_scope *s)
 {
@@ -23,8 +25,8 @@ void sa_snapshot_begin(struct sa_scope *s)
     Scaleagent__V1__AccountMessage m = SCALEAGENT__V1__ACCOUNT_MESSAGE__INIT;
     Scaleagent__V1__SnapshotBegin begin = SCALEAGENT__V1__SNAPSHOT_BEGIN__INIT;
     s->snap = (struct sa_snapshot){.number = ++w->last_snapshot};
-    sa_buf_init(&s->snap.entries, PAGE_BYTES);
-    sa_buf_init(&s->snap.keys, PAGE_BYTES);
+    sa_buf_init(&s->snap.entries, KEPT_BYTES);
+    sa_buf_init(&s->snap.keys, KEPT_BYTES);
     begin.scope = s->id;
     begin.snapshot = s->snap.number;
     m.body_case = SCALEAGENT__V1__ACCOUNT_MESSAGE__BODY_BEGIN;
@@ -63,7 +65,6 @@ static int add_entry(struct sa_scope *s, const char *namespace, const char *name
     p->entries.data[p->entries.len] = '\0';
     sa_buf_add(&p->keys, namespace, ns);
     sa_buf_add(&p->keys, name, nm);
-    p->n++;
     return 0;
 }
 
@@ -73,7 +74,7 @@ static int add_key(struct sa_scope *s, const struct sa_object *o, struct sa_err 
     bool there = sa_table_get(s->w->table, sa_table_key(s->id, o->namespace, o->name), &known);
     bool current = there && known.version >= o->version;
     if (add_entry(s, o->namespace, o->name, current ? &known.digest : NULL))
-        return sa_err_set(err, SA_ELIMIT, "a page of keys grew past %u bytes", PAGE_BYTES);
+        return sa_err_set(err, SA_ELIMIT, "the keys of one answer grew past %u bytes", KEPT_BYTES);
     if (!current)
         sa_intake_dirty(s, o->namespace, o->name);
     return 0;
@@ -130,9 +131,23 @@ static size_t put_varint(uint8_t *p, uint64_t v)
     return n;
 }
 
+/* Where the next page ends, in entries and in keys: both begin where the last one ended. */
+static size_t page_end(const struct sa_snapshot *p, size_t *key_end)
+{
+    size_t end = p->sent;
+    *key_end = p->key_end;
+    for (unsigned i = 0; i < PAGE_KEYS && end < p->entries.len; i++) {
+        const uint8_t *e = (const uint8_t *)p->entries.data + end; /* as add_entry() writes it */
+        end += e[1] < 0x80 ? 2u + e[1] : 3u + (e[1] & 0x7fu) + ((size_t)e[2] << 7);
+        *key_end += strlen(p->keys.data + *key_end) + 1;
+        *key_end += strlen(p->keys.data + *key_end) + 1;
+    }
+    return end;
+}
+
 /* AccountMessage{epoch = 1, page = 6: SnapshotPage{scope = 1, snapshot = 2, page = 3, entries = 4}}
  */
-static int make_page(struct sa_scope *s)
+static int make_page(struct sa_scope *s, size_t n_entries)
 {
     struct sa_worker *w = s->w;
     struct sa_snapshot *p = &s->snap;
@@ -146,11 +161,12 @@ static int make_page(struct sa_scope *s)
     head[n++] = 1 << 3;
     n += put_varint(head + n, w->epoch);
     head[n++] = 6 << 3 | 2;
-    n += put_varint(head + n, n_inner + p->entries.len);
+    n += put_varint(head + n, n_inner + n_entries);
     sa_buf_reset(&w->message);
     sa_buf_add(&w->message, head, n);
     sa_buf_add(&w->message, inner, n_inner);
-    sa_buf_add(&w->message, p->entries.data, p->entries.len);
+    if (n_entries)
+        sa_buf_add(&w->message, p->entries.data + p->sent, n_entries);
     return w->message.failed ? -1 : 0;
 }
 
@@ -158,20 +174,35 @@ static void send_page(struct sa_scope *s)
 {
     struct sa_worker *w = s->w;
     struct sa_snapshot *p = &s->snap;
-    if (p->entries.len + PAGE_OVER > sa_batch_room(w))
+    size_t key_end, end = page_end(p, &key_end);
+    if (end - p->sent + PAGE_OVER > sa_batch_room(w))
         return; /* credit will come */
     sa_batch_flush(w);
-    if (w->session != SA_SESSION_CACHING || make_page(s))
+    if (w->session != SA_SESSION_CACHING || make_page(s, end - p->sent))
         return;
     sa_point("page-before");
     sa_batch_send_counted(w, 0, 0, w->message.data, w->message.len);
     sa_point("page-after");
     p->page++;
-    p->n = 0;
-    p->page_ready = false;
     p->wants_due = true;
-    sa_buf_reset(&p->entries);
+    p->key = p->key_end;
+    p->key_end = key_end;
+    p->sent = end;
+    p->page_ready = end < p->entries.len;
+    if (!p->page_ready) {
+        sa_buf_trim(&p->entries, KEEP_BYTES);
+        p->sent = 0;
+    }
     sa_buf_trim(&w->message, 128 * 1024);
+}
+
+void sa_snapshot_page_done(struct sa_scope *s)
+{
+    struct sa_snapshot *p = &s->snap;
+    if (p->page_ready)
+        return;
+    sa_buf_trim(&p->keys, KEEP_BYTES);
+    p->key = p->key_end = 0;
 }
 
 static void send_end(struct sa_scope *s)
@@ -192,13 +223,11 @@ static void send_end(struct sa_scope *s)
 void sa_snapshot_step(struct sa_scope *s)
 {
     struct sa_snapshot *p = &s->snap;
-    if (p->page_ready) {
-        if (p->n == 0 && p->listed) {
-            p->page_ready = false;
-        } else {
-            send_page(s);
-        }
-    }
+    bool few = !s->dirty || sa_dirty_count(s->dirty) < DIRTY_PAUSE;
+    if (p->page_ready && p->entries.len == 0 && p->listed)
+        p->page_ready = false;
+    if (p->page_ready && !p->wants_due && (few || p->sent == 0))
+        send_page(s);
     if (p->page_ready || p->wants_due)
         return;
     if (p->listed) {
@@ -207,7 +236,7 @@ void sa_snapshot_step(struct sa_scope *s)
         sa_madeup_each(s, madeup_key, s);
         sa_snapshot_page_read(s, true);
         s->w->pump = true;
-    } else if (!s->dirty || sa_dirty_count(s->dirty) < DIRTY_PAUSE) {
+    } else if (few) {
         sa_list_step(&s->names);
     }
 }

@@ -113,12 +113,13 @@ enum sa_compare {
 struct sa_snapshot {
     uint32_t number;
     uint32_t page;         /* next to be sent */
-    bool page_ready;       /* entries holds a page that waits for credit */
+    bool page_ready;       /* entries holds what is to be sent in pages */
     bool wants_due;        /* a page was sent whose Wants did not come yet */
-    bool listed;           /* the last page was read */
-    uint32_t n;            /* entries in the page */
-    struct sa_buf entries; /* encoded SnapshotEntry fields */
+    bool listed;           /* the last answer of the list was read */
+    struct sa_buf entries; /* encoded SnapshotEntry fields of one answer of the list */
+    size_t sent;           /* bytes of them */
     struct sa_buf keys;    /* per entry: namespace NUL name NUL; kept until its Wants came */
+    size_t key, key_end;   /* those of the page that was sent last */
 };
 
 /* What the other side said of a scope in its Welcome. */

@@ -29,7 +29,11 @@ void sa_list_restored(struct sa_worker *w, const struct sa_scope *s);
 
 void sa_resource_clear(struct sa_resource *r);
 
-#define SA_ACCEPT_METADATA      "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-#define SA_ACCEPT_METADATA_LIST "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+/* Servers that know no metadata alone (some aggregated APIs) send whole objects, as they do to
+ * client-go's metadata client: these serve as well. */
+#define SA_ACCEPT_METADATA                                                                         \
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+#define SA_ACCEPT_METADATA_LIST                                                                    \
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 #endif

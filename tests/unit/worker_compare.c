@@ -172,6 +172,76 @@ START_TEST(what_the_table_does_not_know_is_promised)
 }
 END_TEST
 
+/* One answer for all, of whole objects: what a server does that knows neither limit nor metadata.
+ */
+START_TEST(a_long_answer_is_compared_page_by_page)
+{
+    struct fake *f = listed();
+    uint32_t scope = take_sums(f, 3);
+    fake_sums(f, scope, false);
+    uint32_t snapshot = take_begin(f);
+    struct sa_request *q = fake_request(f, "pods?limit");
+    ck_assert_ptr_nonnull(strstr(fake_accept(q), ",application/json"));
+    struct sa_buf body;
+    sa_buf_init(&body, 0);
+    sa_buf_adds(&body, "{\"metadata\":{\"resourceVersion\":\"110\"},\"items\":[");
+    for (unsigned i = 0; i < 1100; i++) /* names of any length, of which the table knows none */
+        sa_buf_addf(&body,
+                    "{\"metadata\":{\"name\":\"p%04u%0*u\",\"namespace\":\"default\","
+                    "\"resourceVersion\":\"5\"},\"spec\":{\"x\":[1]}},",
+                    i, (int)(i % 249), 0);
+    sa_buf_adds(&body, "{\"metadata\":{\"name\":\"c\",\"namespace\":\"default\","
+                       "\"resourceVersion\":\"7\"}}]}");
+    fake_answer(f, q, 200, body.data);
+    sa_buf_free(&body);
+    static const unsigned entries[] = {500, 500, 101};
+    size_t wanted = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        message *m = fake_expect(f, BODY(PAGE));
+        ck_assert_uint_eq(m->page->page, i);
+        ck_assert_uint_eq(m->page->n_entries, entries[i]);
+        fake_none(f); /* before the wants of this */
+        const char *last = m->page->entries[entries[i] - 1]->name;
+        ck_assert_int_eq(memcmp(last,
+                                i == 0   ? "p0499"
+                                : i == 1 ? "p0999"
+                                         : "c",
+                                i == 2 ? 2 : 5),
+                         0);
+        sa_dirty_clear(fake_scope(f)->dirty);
+        fake_wants(f, m->page, last);
+        wanted += sa_dirty_has(fake_scope(f)->dirty, "default", last) ||
+                  sa_resolve_reading(fake_scope(f), "default", last);
+        fake_drop(m);
+    }
+    ck_assert_uint_eq(wanted, 3);
+    message *end = fake_expect(f, BODY(END));
+    ck_assert_uint_eq(end->end->pages, 3);
+    ck_assert_uint_eq(end->end->snapshot, snapshot);
+    fake_drop(end);
+    fake_free(f);
+}
+END_TEST
+
+START_TEST(a_whole_object_that_is_too_large_is_left_out)
+{
+    struct fake *f = listed();
+    uint32_t scope = take_sums(f, 3);
+    char items[2100];
+    memset(items, 'x', sizeof items);
+    memcpy(items, "b:6:1 c:7:1 a:5:", 16);
+    items[sizeof items - 1] = '\0';
+    f->w.account.max_object_bytes = 1000;
+    fake_sums(f, scope, false);
+    take_begin(f);
+    names(f, 110, NULL, items);
+    message *m = fake_expect(f, BODY(PAGE));
+    ck_assert_uint_eq(m->page->n_entries, 2);
+    fake_drop(m);
+    fake_free(f);
+}
+END_TEST
+
 START_TEST(an_empty_scope_ends_without_a_page)
 {
     struct fake *f = listed();
@@ -308,6 +378,8 @@ TCase *worker_compare_cases(void)
     tcase_add_test(t, what_the_welcome_settled_is_proven_before_a_checkpoint);
     tcase_add_test(t, pages_wants_end_and_verification);
     tcase_add_test(t, what_the_table_does_not_know_is_promised);
+    tcase_add_test(t, a_long_answer_is_compared_page_by_page);
+    tcase_add_test(t, a_whole_object_that_is_too_large_is_left_out);
     tcase_add_test(t, an_empty_scope_ends_without_a_page);
     tcase_add_test(t, a_broken_list_of_names_begins_again);
     tcase_add_test(t, an_incomplete_snapshot_is_verified_by_sums);
