@@ -84,14 +84,16 @@ public final class Database {
 
   private static void pauseOrGiveUp(String what, RuntimeException e, int attempt) {
     SQLException cause = sqlCause(e);
-    if (cause == null && !(e instanceof DataAccessException)) {
+    boolean broken = rollbackFailed(e);
+    if (cause == null && !broken && !(e instanceof DataAccessException)) {
       throw e;
     }
-    if (cause == null || !Sql.passing(cause) || attempt == ATTEMPTS) {
+    boolean passing = broken || (cause != null && Sql.passing(cause));
+    if (!passing || attempt == ATTEMPTS) {
       throw new StoreUnavailableException(
           what + ": " + (cause == null ? e : cause).getMessage(), e);
     }
-    log.debug("{}: attempt {} failed, trying again: {}", what, attempt, cause.getMessage());
+    log.debug("{}: attempt {} failed, trying again", what, attempt, e);
     int pause = FIRST_PAUSE_MS << attempt;
     try {
       Thread.sleep(ThreadLocalRandom.current().nextInt(pause / 2, pause));
@@ -99,6 +101,19 @@ public final class Database {
       Thread.currentThread().interrupt();
       throw new StoreUnavailableException(what + ": interrupted", e);
     }
+  }
+
+  /**
+   * Whether not even rolling back was possible: the connection is gone, whatever the error was.
+   * MySQL's driver ends in a NullPointerException at times when its connection is killed.
+   */
+  private static boolean rollbackFailed(Throwable e) {
+    for (Throwable t : e.getSuppressed()) {
+      if (t instanceof DataAccessException) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The first error of the driver among the causes; null if there is none. */
