@@ -76,3 +76,19 @@ def paths(a, b, at=""):
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b):
         return [d for i, (x, y) in enumerate(zip(a, b)) for d in paths(x, y, f"{at}[{i}]")]
     return [] if a == b else [f"{at}: stock {json.dumps(a)[:200]}, the agent's {json.dumps(b)[:200]}"]
+
+
+def by_agent(db, account):
+    """{caching agent: rows} of an account."""
+    found = {}
+    for table in tables(db).values():
+        for agent, n in db.sql(f"SELECT agent, COUNT(*) FROM {table} WHERE agent LIKE '{account}/%' GROUP BY agent"):
+            name = agent.split("/", 1)[1].split("[")[0]
+            found[name] = found.get(name, 0) + int(n)
+    return found
+
+
+def stamps(db, account):
+    """{(type, id): when it was written last}"""
+    return {(kind, ident): stamp for kind, table in tables(db).items()
+            for ident, stamp in db.sql(f"SELECT id, last_updated FROM {table} WHERE agent LIKE '{account}/%'")}

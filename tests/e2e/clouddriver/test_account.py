@@ -8,6 +8,10 @@ GUARDED = "guarded"
 
 
 class Account(World):
+    # Clouddriver Account Management, with which accounts may come by REST as well.
+    clouddriver_config = {"account": {"storage": {"enabled": True, "kubernetes": {"enabled": True}}},
+                          "credentials": {"poller": {"enabled": True, "types": {"kubernetes": {"reloadFrequencyMs": 2000}}}}}
+
     @classmethod
     def more_accounts(cls, directory):
         write_account(directory, GUARDED, cls.cluster.kubeconfig, permissions={"READ": [" dev "], "WRITE": ["ops"]})
@@ -24,6 +28,23 @@ class Account(World):
         self.assertEqual(self.listed(GUARDED)["permissions"], {"READ": ["dev"], "WRITE": ["ops"]})
         self.assertFalse(self.listed().get("permissions"))
 
+    def test_accounts_of_account_management_stand_beside_it(self):
+        self.listed()
+        status, said = self.store_account("managed")
+        self.assertEqual(status, 200, said)
+        self.listed("managed")
+        # The same name: refused where the agent was first, the agent's where it comes later.
+        self.assertEqual(self.store_account(STREAMED)[0], 400)
+        write_account(self.accounts, "managed", self.cluster.kubeconfig)
+        self.wait("the same name", lambda: "Account managed is Clouddriver's own and an agent's"
+                  in self.clouddriver.process.log.read_text(errors="replace"), 20)
+        self.assertEqual(self.clouddriver.get("/agents/kubernetes/accounts/managed")["name"], "managed")
+        self.assertTrue({STREAMED, STOCK, "managed"} <= set(self.clouddriver.accounts()))
+
+    def store_account(self, name):
+        return self.clouddriver.ask("POST", "/credentials", {
+            "type": "kubernetes", "name": name, "kubeconfigFile": str(self.cluster.kubeconfig)})
+
     def test_namespaces_are_there_at_once(self):
         self.listed()
         expected = sorted(ns for _, ns in self.cluster.objects("namespaces"))
@@ -34,7 +55,7 @@ class Account(World):
         self.listed()
         c = self.clouddriver
         agent = self.wait("the agent", lambda: c.get("/armory/agents"), 20)[0]
-        self.assertEqual(agent["accounts"], [GUARDED, STREAMED])
+        self.assertTrue({GUARDED, STREAMED} <= set(agent["accounts"]))
         self.assertEqual(c.get(f"/armory/agents/{agent['agentId']}")["clouddriverId"], agent["clouddriverId"])
         replica = c.get(f"/armory/clouddrivers/{agent['clouddriverId']}")
         self.assertTrue(replica["ready"])

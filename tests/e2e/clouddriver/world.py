@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Clouddriver on MariaDB with the plugin, the real agent and a real API server; beside the agent's account
 a stock one over the same cluster, which Clouddriver polls with kubectl."""
+import json
 import pathlib
 import sys
 import unittest
@@ -21,7 +22,8 @@ class World(unittest.TestCase):
     """Made once for a class of tests; what is missing skips them, visibly."""
 
     clouddriver_config = {}
-    stock = True
+    stock = STOCK  # the name of Clouddriver's own account; None: it has none
+    first = STREAMED  # the agent's account; None: it begins without
 
     @classmethod
     def setUpClass(cls):
@@ -45,10 +47,12 @@ class World(unittest.TestCase):
         cls.addClassCleanup(cls.db.stop)
         cls.clouddriver.start()
         cls.addClassCleanup(cls.clouddriver.stop)
-        accounts = cls.scratch.path / "accounts.d"
-        write_account(accounts, STREAMED, cls.cluster.kubeconfig)
-        cls.more_accounts(accounts)
-        cls.agent = Agent(cls.scratch.path / "agent", accounts, sink="grpc", peer=cls.clouddriver.grpc).start()
+        cls.accounts = cls.scratch.path / "accounts.d"
+        cls.accounts.mkdir()
+        if cls.first:
+            write_account(cls.accounts, cls.first, cls.cluster.kubeconfig)
+        cls.more_accounts(cls.accounts)
+        cls.agent = Agent(cls.scratch.path / "agent", cls.accounts, sink="grpc", peer=cls.clouddriver.grpc).start()
         cls.addClassCleanup(cls.agent.close)
 
     @classmethod
@@ -58,14 +62,18 @@ class World(unittest.TestCase):
     @classmethod
     def add_stock(cls):
         """Clouddriver's own account, from its configuration."""
-        import json
         kubectl = cls.scratch.path / "kubectl"
         kubectl.write_text(f'#!/bin/sh\nexec {cls.cluster.binary} kubectl "$@"\n')
         kubectl.chmod(0o755)
         settings = json.loads(cls.clouddriver.config.read_text())
         settings["kubernetes"]["accounts"] = [{
-            "name": STOCK, "kubeconfigFile": str(cls.cluster.kubeconfig), "kubectlExecutable": str(kubectl)}]
+            "name": cls.stock, "kubeconfigFile": str(cls.cluster.kubeconfig), "kubectlExecutable": str(kubectl)}]
         cls.clouddriver.config.write_text(json.dumps(settings, indent=1))
+
+    def number(self, metric):
+        """A metric of Clouddriver; 0 if it has none of that name."""
+        status, found = self.clouddriver.ask("GET", f"/metrics/{metric}")
+        return sum(m["value"] for m in found["measurements"] if m["statistic"] in ("COUNT", "VALUE")) if status == 200 else 0
 
     def wait(self, what, check, seconds):
         """wait_for, with what both sides said last if it fails."""

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Clouddriver: the one that CLOUDDRIVER_HOME names, an unpacked package or a build of one's own with its jars
 in lib/. It runs with nothing else of Spinnaker, its state in the database alone."""
+import hashlib
 import json
 import os
 import pathlib
 import shlex
 import shutil
+import signal
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -103,10 +105,28 @@ class Clouddriver:
     def launch(self):
         """Starts it and does not wait."""
         jars = sorted(str(j) for j in (self.home / "lib").glob("*.jar") if not j.name.startswith(LEFT_OUT))
-        self.process = Process([self.java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g", *self.java_options,
+        self.process = Process([self.java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g",
+                                self._class_archive(jars), *self.java_options,
                                 f"-Dspring.config.additional-location=file:{self.config}", "-cp", ":".join(jars), MAIN],
                                self.dir / "clouddriver.log", "clouddriver", cwd=self.dir)
         return self
+
+    def _class_archive(self, jars):
+        """An archive of loaded classes halves the time of a start: used if there is one, else left by the first
+        orderly end. The JVM checks that it fits, and goes on without if not."""
+        name = hashlib.sha256("\n".join([os.path.realpath(self.java), *jars]).encode()).hexdigest()[:16]
+        self.archive = paths.CACHE / f"clouddriver-{name}.jsa"
+        if self.archive.exists():
+            return f"-XX:SharedArchiveFile={self.archive}"
+        return f"-XX:ArchiveClassesAtExit={self.dir / 'classes.jsa'}"
+
+    def _keep_archive(self):
+        made = self.dir / "classes.jsa"
+        if made.exists() and not self.archive.exists():
+            self.archive.parent.mkdir(parents=True, exist_ok=True)
+            part = self.archive.with_suffix(f".{os.getpid()}")
+            shutil.move(made, part)
+            part.rename(self.archive)
 
     def start(self, seconds=240):
         self.launch()
@@ -151,7 +171,8 @@ class Clouddriver:
 
     def stop(self):
         if self.process is not None:
-            self.process.stop(seconds=40)
+            if self.process.stop(seconds=90) != -signal.SIGKILL:
+                self._keep_archive()
             self.process = None
 
     def kill(self):
