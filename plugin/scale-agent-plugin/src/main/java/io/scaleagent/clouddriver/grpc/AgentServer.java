@@ -150,6 +150,12 @@ public final class AgentServer implements AutoCloseable {
     stopThreads();
   }
 
+  /** Ends all connections at once, as the end of the process would: for tests. */
+  void abort() {
+    closed.set(true);
+    server.shutdownNow(); // what still runs may use its threads to the end
+  }
+
   private void stopThreads() {
     streams.shutdown();
     accept.shutdownGracefully(0, 1, TimeUnit.SECONDS);

@@ -44,6 +44,7 @@ public final class Engine implements AgentDirectory, AutoCloseable {
   private final Map<String, AgentStream> agents = new ConcurrentHashMap<>(); // by id, the newest
   private final AtomicBoolean checking = new AtomicBoolean();
   private final AtomicInteger kept = new AtomicInteger();
+  private boolean renewalFails; // of the lease's thread
   private volatile boolean closed;
 
   public Engine(
@@ -214,11 +215,19 @@ public final class Engine implements AgentDirectory, AutoCloseable {
 
   // ---- the clock ----
 
+  /** Says so when it fails first, and when it does no more: it is tried each second. */
   private void renew() {
     try {
       store.renew();
+      if (renewalFails) {
+        log.info("the leases of this Clouddriver are renewed again");
+      }
+      renewalFails = false;
     } catch (RuntimeException e) {
-      log.error("the leases of this Clouddriver can't be renewed: {}", e.getMessage());
+      if (!renewalFails) {
+        log.error("the leases of this Clouddriver can't be renewed: {}", e.getMessage());
+      }
+      renewalFails = true;
     }
   }
 

@@ -32,7 +32,7 @@ import java.util.concurrent.TimeUnit;
  * The agent's side of one stream, with as many workers as there are accounts, driven by a test step
  * by step.
  */
-final class FakeAgent implements StreamSink {
+class FakeAgent implements StreamSink {
   static final int PODS = 1;
   static final int DEPLOYMENTS = 2;
 

@@ -110,4 +110,19 @@ public final class MemoryDatabase {
     }
     return null;
   }
+
+  /** Takes away an object of each of the account's scopes, and puts one there that never was. */
+  public synchronized void tamper(String account) {
+    for (Scope s : account(account).scopes.values()) {
+      if (!s.digests.isEmpty()) {
+        ObjectKey lost = s.digests.keySet().iterator().next();
+        rows.get(account).remove(s.type.kind() + " " + lost.namespace() + "/" + lost.name());
+        ObjectKey ghost = new ObjectKey(lost.namespace(), "ghost");
+        rows.get(account).put(s.type.kind() + " " + ghost.namespace() + "/ghost", "{}".getBytes());
+        StoredDigest d = s.digests.remove(lost);
+        Digest other = d.digest().plus(d.digest()); // else the sum would be the same
+        s.digests.put(ghost, new StoredDigest(other, d.settings(), d.outcome()));
+      }
+    }
+  }
 }

@@ -25,6 +25,24 @@ public final class MemoryStore implements AccountStore {
    */
   volatile Runnable beforeCommit = () -> {};
 
+  private volatile boolean dead;
+
+  /** From now on this Clouddriver reaches nothing, and what it has not committed is rolled back. */
+  public void die() {
+    dead = true;
+  }
+
+  public boolean isDead() {
+    return dead;
+  }
+
+  private void check() {
+    db.check();
+    if (dead) {
+      throw new StoreUnavailableException("killed", null);
+    }
+  }
+
   /** As if the process stood still: its leases are not renewed. */
   volatile boolean frozen;
 
@@ -39,7 +57,7 @@ public final class MemoryStore implements AccountStore {
   @Override
   public AgentConnection connect(
       String agentId, String zoneId, String agentVersion, String instance, String peer) {
-    db.check();
+    check();
     synchronized (db) {
       AgentConnection c =
           new AgentConnection(agentId, zoneId, agentVersion, instance, db.ids.incrementAndGet());
@@ -51,7 +69,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public void disconnect(AgentConnection agent) {
-    db.check();
+    check();
     synchronized (db) {
       connected.remove(agent);
       for (MemoryDatabase.Account a : db.accounts.values()) {
@@ -64,7 +82,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public Set<AgentConnection> superseded(Collection<AgentConnection> mine) {
-    db.check();
+    check();
     synchronized (db) {
       Set<AgentConnection> over = new HashSet<>();
       for (AgentConnection c : mine) {
@@ -78,7 +96,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public Set<String> named(AgentConnection agent, Set<String> accounts) {
-    db.check();
+    check();
     synchronized (db) {
       Set<String> retracted = new HashSet<>();
       for (String name : accounts) {
@@ -110,7 +128,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public Opening open(AgentConnection agent, String account, AccountProperties p, String settings) {
-    db.check();
+    check();
     MemoryDatabase.Account a = db.account(account);
     a.lock.lock();
     try {
@@ -151,7 +169,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public void release(Lease lease) {
-    db.check();
+    check();
     synchronized (db) {
       MemoryDatabase.Account a = db.account(lease.account());
       if (a.epoch == lease.epoch()) {
@@ -162,7 +180,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public Set<String> unkept(Collection<String> accounts) {
-    db.check();
+    check();
     synchronized (db) {
       Set<String> free = new HashSet<>();
       for (String name : accounts) {
@@ -185,7 +203,7 @@ public final class MemoryStore implements AccountStore {
           t.fence();
           T result = work.run(t);
           beforeCommit.run();
-          db.check();
+          check();
           t.fence();
           if (left > 0) {
             t.undo();
@@ -205,7 +223,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public void renew() {
-    db.check();
+    check();
     if (frozen) {
       return;
     }
@@ -239,7 +257,7 @@ public final class MemoryStore implements AccountStore {
     }
 
     void fence() throws FencedException {
-      db.check();
+      check();
       synchronized (db) {
         if (account.epoch != lease.epoch() || !kept(account)) {
           throw new FencedException("epoch " + account.epoch + " is the present one");
