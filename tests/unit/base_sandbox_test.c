@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <semaphore.h>
@@ -106,6 +107,10 @@ void world_make(void)
     world.listeners[1] = tcp_listener(&world.closed_port);
     world.listeners[2] = abstract_listener();
     world.parent = getpid();
+    struct addrinfo *a = NULL;
+    world.localhost = getaddrinfo("localhost", NULL, NULL, &a) == 0;
+    if (world.localhost)
+        freeaddrinfo(a);
 }
 
 void world_remove(void)

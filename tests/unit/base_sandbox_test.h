@@ -23,6 +23,7 @@ struct world {
     char writable[96];               /* a folder that may be written */
     char abstract[32];               /* name of an abstract socket that listens, without its NUL */
     uint16_t open_port, closed_port; /* TCP on 127.0.0.1, both listening: in a rule, in none */
+    bool localhost;                  /* that name can be resolved */
     pid_t parent;                    /* the test itself */
     int listeners[3];
 };
