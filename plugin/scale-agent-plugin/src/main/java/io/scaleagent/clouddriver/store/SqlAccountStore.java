@@ -280,6 +280,7 @@ public final class SqlAccountStore implements AccountStore {
         gone.add(account);
       }
     }
+    DeadAgents.forget(database, Math.max(unused.toMillis(), DeadAgents.KEEP_MILLIS));
     return gone;
   }
 
@@ -459,8 +460,8 @@ public final class SqlAccountStore implements AccountStore {
               "looking for accounts that nobody keeps",
               d ->
                   d.fetch(
-                          "select a.account from scale_agent_assignment a join scale_agent_replica r"
-                              + " on r.id = a.replica where a.kept = 1 and r.alive_until >= "
+                          "select a.account from scale_agent_assignment a join scale_agent_replica"
+                              + " r on r.id = a.replica where a.kept = 1 and r.alive_until >= "
                               + sql.clock()
                               + " and a.account in ("
                               + Sql.marks(part.size())

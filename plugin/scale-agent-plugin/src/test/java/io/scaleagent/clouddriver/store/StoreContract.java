@@ -474,6 +474,23 @@ abstract class StoreContract {
   }
 
   @Test
+  void agentsThatAreGoneForLongAreForgotten() {
+    SqlAccountStore one = clouddriver("one", 60_000);
+    SqlAccountStore two = clouddriver("two", 60_000);
+    AgentConnection here = agent(one, "here");
+    AgentConnection left = agent(one, "left");
+    AgentConnection dead = agent(two, "dead");
+    List.of(here, left, dead).forEach(a -> one.named(a, Set.of("prod")));
+    one.disconnect(left);
+    lapse(two);
+    assertThat(DeadAgents.forget(new Database(dsl), 60_000)).isZero();
+    TestDatabase.pause(30);
+    assertThat(DeadAgents.forget(new Database(dsl), 10)).isEqualTo(2);
+    assertThat(one.catalog().agents()).hasSize(1);
+    assertThat(rows("scale_agent_named")).isEqualTo(1);
+  }
+
+  @Test
   void aClouddriverThatWasSilentPastItsLeaseWritesNothing() throws Exception {
     SqlAccountStore one = clouddriver("one", 60_000);
     SqlAccountStore two = clouddriver("two", 60_000);
