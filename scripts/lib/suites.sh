@@ -18,7 +18,7 @@ scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
-plugin|more|600|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
+plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 clouddriver|more|1800|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
