@@ -8,7 +8,7 @@
 SUITES='
 unit|core|300|unit tests (Check)
 sanitized|core|600|unit tests, and some of the scenarios, under AddressSanitizer and UndefinedBehaviorSanitizer
-valgrind|core|420|unit tests under valgrind
+valgrind|core|600|unit tests under valgrind
 fuzz|core|180|every parser of foreign bytes, fuzzed for a short time
 shell|core|60|shellcheck over every script
 format|core|60|formatting of the C sources
