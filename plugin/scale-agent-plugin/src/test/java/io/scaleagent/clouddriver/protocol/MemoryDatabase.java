@@ -73,6 +73,12 @@ public final class MemoryDatabase {
     return accounts.computeIfAbsent(name, Account::new);
   }
 
+  /** The account, or an empty one that is not put in where it is gone. */
+  synchronized Account find(String name) {
+    Account a = accounts.get(name);
+    return a == null ? new Account(name) : a;
+  }
+
   void check() {
     if (down) {
       throw new StoreUnavailableException("the database is down", null);

@@ -171,8 +171,8 @@ public final class MemoryStore implements AccountStore {
   public void release(Lease lease) {
     check();
     synchronized (db) {
-      MemoryDatabase.Account a = db.account(lease.account());
-      if (a.epoch == lease.epoch()) {
+      MemoryDatabase.Account a = db.accounts.get(lease.account()); // it may be gone
+      if (a != null && a.epoch == lease.epoch()) {
         a.keeper = null;
       }
     }
@@ -184,7 +184,8 @@ public final class MemoryStore implements AccountStore {
     synchronized (db) {
       Set<String> free = new HashSet<>();
       for (String name : accounts) {
-        if (!kept(db.account(name))) {
+        MemoryDatabase.Account a = db.accounts.get(name);
+        if (a == null || !kept(a)) {
           free.add(name);
         }
       }
@@ -194,7 +195,7 @@ public final class MemoryStore implements AccountStore {
 
   @Override
   public <T> T transact(Lease lease, Work<T> work) throws FencedException {
-    MemoryDatabase.Account a = db.account(lease.account());
+    MemoryDatabase.Account a = db.find(lease.account());
     a.lock.lock();
     try {
       for (int left = retries; ; left--) {
