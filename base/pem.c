@@ -152,7 +152,7 @@ static int the_password(char *buf, int size, int writing, void *arg)
     (void)writing;
     if (size < 0 || n > (size_t)size)
         return -1;
-    memcpy(buf, arg, n);
+    memcpy(buf, arg, n); /* NOLINT(bugprone-not-null-terminated-result): pem_password_cb(3) */
     return (int)n;
 }
 
