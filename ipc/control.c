@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ipc/queue.h"
 
@@ -363,6 +364,14 @@ static void sink_to_fd(void *arg, const struct sa_record *rec)
     SA_CLEANUP(sa_buf_free) struct sa_buf b = {.max = SA_CTL_MAX - 1};
     write_record(&b, rec, 0);
     sa_ctl_send_now((int)(intptr_t)arg, SA_CTL_LOG, &b, NULL);
+}
+
+void sa_ctl_put_file(struct sa_buf *body, const char *path, const uint8_t fingerprint[32],
+                     bool rereads)
+{
+    sa_wr_str(body, path);
+    sa_buf_add(body, fingerprint, SA_FINGERPRINT_SIZE);
+    sa_wr_u8(body, rereads);
 }
 
 void sa_ctl_log_sink(struct sa_ctl *c)

@@ -81,6 +81,10 @@ void sa_ctl_on_drained(struct sa_ctl *c, void (*on_drained)(void *arg));
 int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_err **err);
 /* For an orderly exit: waits at most ms milliseconds until what is queued is sent. */
 int sa_ctl_drain(struct sa_ctl *c, unsigned ms, struct sa_err **err);
+/* One entry of SA_CTL_FILES. The fingerprint is of 32 bytes (base/hash.h), 0 of what can't be read;
+ * rereads: the child reads the file again by itself when it changes. */
+void sa_ctl_put_file(struct sa_buf *body, const char *path, const uint8_t fingerprint[32],
+                     bool rereads);
 /* Makes c (or plain fd) the sink of this process's log. */
 void sa_ctl_log_sink(struct sa_ctl *c);
 void sa_ctl_log_sink_fd(int fd);

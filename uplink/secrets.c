@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/pem.h"
+#include "ipc/control.h"
 #include "ipc/msg.h"
 
 #define CERT_KEY "clouddriver.tls.clientCertFile"
@@ -156,9 +157,7 @@ static void put_file(struct sa_buf *body, const char *path, const char *p, size_
 
     if (p)
         sa_fingerprint(key, p, n, mark);
-    sa_wr_str(body, path);
-    sa_buf_add(body, mark, sizeof mark);
-    sa_wr_u8(body, 0);
+    sa_ctl_put_file(body, path, mark, false);
 }
 
 void sa_secrets_files(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,

@@ -20,9 +20,7 @@ void sa_checkpoint_step(struct sa_scope *s, bool now)
 {
     struct sa_worker *w = s->w;
     bool clean = s->in_step && !sa_compare_unproven(s) && !s->compare_needed &&
-                 s->compare == SA_COMPARE_NONE && s->gets == 0 &&
-                 (!s->dirty || sa_dirty_count(s->dirty) == 0) &&
-                 !(w->large.there && w->large.scope == s->id);
+                 s->compare == SA_COMPARE_NONE && sa_compare_quiet(s);
     bool known = (s->complete || s->resumed) && s->version[0] &&
                  (s->follow == SA_FOLLOW_WATCH || s->follow == SA_FOLLOW_PAUSE);
     uint64_t t = sa_mono_ns();

@@ -74,7 +74,7 @@ static bool full(struct sa_worker *w)
     return w->comparisons_full;
 }
 
-static bool quiet(const struct sa_scope *s)
+bool sa_compare_quiet(const struct sa_scope *s)
 {
     const struct sa_worker *w = s->w;
     return (!s->dirty || sa_dirty_count(s->dirty) == 0) && s->gets == 0 &&
@@ -94,7 +94,7 @@ void sa_compare_step(struct sa_scope *s)
     switch (s->compare) {
     case SA_COMPARE_NONE:
         if (!s->compare_needed) {
-            if (sa_compare_unproven(s) && s->complete && quiet(s))
+            if (sa_compare_unproven(s) && s->complete && sa_compare_quiet(s))
                 send_sums(s);
             break;
         }
@@ -108,7 +108,7 @@ void sa_compare_step(struct sa_scope *s)
         }
         if (sa_mono_ns() < s->compare_after_ns)
             sa_worker_wake_at(w, s->compare_after_ns);
-        else if (quiet(s))
+        else if (sa_compare_quiet(s))
             send_sums(s);
         break;
     case SA_COMPARE_BEGIN:

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "worker/scope.h"
 #include "worker/session.h"
 
 static void add_number(struct sa_digest_state *h, uint64_t v)
@@ -46,8 +47,7 @@ static void add_namespaces(struct sa_digest_state *h, const struct sa_scope *s)
 {
     static const struct sa_strings none;
     const struct sa_account *a = &s->w->account;
-    bool is_namespace = !*s->res.group && strcmp(s->res.plural, "namespaces") == 0;
-    bool filtered = !*s->namespace && (s->res.namespaced || is_namespace);
+    bool filtered = !*s->namespace && (s->res.namespaced || sa_scope_of_namespaces(s));
     add_set(h, filtered ? &a->namespaces : &none);
     add_set(h, filtered ? &a->omit_namespaces : &none);
 }

@@ -44,7 +44,7 @@ bool sa_intake_visible(const struct sa_scope *s, const struct sa_object *o)
     const struct sa_account *a = &s->w->account;
     if (o->ignored || (a->only_spinnaker_managed && !o->has_application))
         return false;
-    bool is_namespace = !*s->res.group && strcmp(s->res.plural, "namespaces") == 0;
+    bool is_namespace = sa_scope_of_namespaces(s);
     if (!s->res.namespaced && !is_namespace)
         return true;
     const char *in = is_namespace ? o->name : o->namespace;

@@ -191,6 +191,11 @@ int sa_url_add(struct sa_buf *b, const char *text)
     return b->failed ? -1 : 0;
 }
 
+bool sa_scope_of_namespaces(const struct sa_scope *s)
+{
+    return !*s->res.group && strcmp(s->res.plural, "namespaces") == 0;
+}
+
 int sa_scope_path(const struct sa_scope *s, const char *namespace, const char *name,
                   struct sa_buf *out)
 {

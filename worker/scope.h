@@ -31,6 +31,8 @@ void sa_scope_left_out(struct sa_scope *s, const char *name, size_t n);
 void sa_scope_unfit(struct sa_scope *s, const struct sa_object *o, const char *why);
 /* "deployments.apps", "pods in default" for logs and errors. */
 void sa_scope_title(const struct sa_scope *s, char *out, size_t n);
+/* Are its objects namespaces, to which the configured namespaces apply by name? */
+bool sa_scope_of_namespaces(const struct sa_scope *s);
 /* Path of the scope's collection, or of one object of it, without a query. */
 int sa_scope_path(const struct sa_scope *s, const char *namespace, const char *name,
                   struct sa_buf *out);

@@ -58,6 +58,8 @@ void sa_compare_step(struct sa_scope *s);
 /* In step by the Welcome's sums, of which the other side can't know since something was sent: Sums
  * come before the next checkpoint. */
 bool sa_compare_unproven(const struct sa_scope *s);
+/* All that is known of the scope was sent, or is in the batch. */
+bool sa_compare_quiet(const struct sa_scope *s);
 void sa_compare_sums_answer(struct sa_scope *s, bool in_step);
 void sa_compare_wants(struct sa_scope *s, const Scaleagent__V1__Wants *wants);
 void sa_compare_done(struct sa_scope *s, const Scaleagent__V1__SnapshotDone *done);

@@ -201,11 +201,8 @@ static int connect_all(struct process *pr, struct sa_err **err)
 static void put_files(const struct sa_credential_file *f, size_t n, struct sa_buf *b)
 {
     sa_wr_u32(b, (uint32_t)n);
-    for (size_t i = 0; i < n; i++) {
-        sa_wr_str(b, f[i].path);
-        sa_buf_add(b, f[i].fingerprint, sizeof f[i].fingerprint);
-        sa_wr_u8(b, f[i].rereads);
-    }
+    for (size_t i = 0; i < n; i++)
+        sa_ctl_put_file(b, f[i].path, f[i].fingerprint, f[i].rereads);
 }
 
 static void tell_files(struct process *pr)

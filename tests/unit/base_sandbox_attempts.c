@@ -268,9 +268,8 @@ static int thread_in_new_namespace(void)
 static int process_in_namespace(unsigned long flag)
 {
     long pid = syscall(SYS_clone, flag | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (pid == 0) {
+    if (pid == 0)
         _exit(0);
-    }
     return pid < 0 ? errno : result(waitpid((pid_t)pid, NULL, 0));
 }
 
@@ -297,9 +296,8 @@ static int process_in_old_namespaces(void)
 static int process_of_libc(void)
 {
     pid_t pid = fork();
-    if (pid == 0) {
+    if (pid == 0)
         _exit(0);
-    }
     return pid < 0 ? errno : result(waitpid(pid, NULL, 0));
 }
 
@@ -552,9 +550,8 @@ static void check_killed(const struct attempt *a, int status, const struct trace
     char name[64] = "";
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
                   "%s: not killed: status %x, outcome %d", context, (unsigned)status, t->outcome);
-    if (t->syscall_nr != 0) {
+    if (t->syscall_nr != 0)
         sa_syscall_name(t->syscall_nr - 1, name, sizeof(name));
-    }
     size_t n = strcspn(a->killed_for, "?");
     bool bare = name[0] == '\0' && (n == 0 || a->killed_for[n] == '?');
     ck_assert_msg(bare || (strlen(name) == n && strncmp(name, a->killed_for, n) == 0),

@@ -2,7 +2,8 @@
 sa_unit_test(uplink_bytes_test uplink_bytes_test.c LINK sa_uplink)
 sa_unit_test(uplink_cache_test uplink_cache_test.c uplink_cache_scopes.c uplink_cache_fixture.c
              uplink_messages.c LINK sa_uplink)
-sa_unit_test(uplink_intake_test uplink_intake_test.c LINK sa_uplink nng::nng)
+sa_unit_test(uplink_intake_test uplink_intake_test.c uplink_intake_guests.c uplink_intake_rig.c
+             LINK sa_uplink nng::nng)
 sa_unit_test(uplink_jsonl_test uplink_jsonl_test.c uplink_messages.c
              LINK sa_uplink PkgConfig::CJSON)
 sa_unit_test(uplink_router_test uplink_router_test.c uplink_messages.c LINK sa_uplink)
