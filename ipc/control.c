@@ -36,6 +36,8 @@ struct sa_ctl {
     bool dead;     /* the end was reported; nothing is sent or received any more */
     bool in_call;  /* a callback runs: freeing waits for it */
     bool free_me;
+    bool accepts_fds;
+    int came_fd;               /* with the message that is being handled; -1 none */
     struct sa_ctl_queue queue; /* what the socket would not take */
     uint64_t logs_dropped;
 };
@@ -92,12 +94,51 @@ static bool other_side_gone(int e)
     return e == EPIPE || e == ECONNRESET || e == ENOTCONN;
 }
 
-/* Sends one datagram; never a signal. Returns as sendmsg does. */
-static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n)
+/* Room for one descriptor beside a message, aligned as sendmsg(2) wants it. */
+union one_fd {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+/* Sends one datagram, with a descriptor if that is not -1; never a signal. Returns as sendmsg does.
+ */
+static ssize_t send_parts(int fd, uint8_t type, const void *body, size_t n, int attached)
 {
     struct iovec v[2] = {{&type, 1}, {(void *)(uintptr_t)body, n}};
     struct msghdr m = {.msg_iov = v, .msg_iovlen = n > 0 ? 2 : 1};
+    union one_fd control = {0};
+    if (attached >= 0) {
+        m.msg_control = &control;
+        m.msg_controllen = sizeof(control.room);
+        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+        h->cmsg_level = SOL_SOCKET;
+        h->cmsg_type = SCM_RIGHTS;
+        h->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(h), &attached, sizeof(int));
+    }
     return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Receives one datagram, and the descriptor that came with it where c accepts such: the room is for
+ * one alone, more are closed by the kernel. Returns as recv does. */
+static ssize_t receive_parts(struct sa_ctl *c, void *in, size_t size)
+{
+    if (!c->accepts_fds) {
+        return recv(c->fd, in, size, MSG_DONTWAIT);
+    }
+    union one_fd control = {0};
+    struct iovec v = {in, size};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = CMSG_LEN(sizeof(int))};
+    ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+        h->cmsg_len == CMSG_LEN(sizeof(int))) {
+        memcpy(&c->came_fd, CMSG_DATA(h), sizeof(int));
+    }
+    return n;
 }
 
 bool sa_ctl_queued(const struct sa_ctl *c)
@@ -110,7 +151,7 @@ static void flush_queue(struct sa_ctl *c)
     const uint8_t *message;
     size_t len;
     while (!c->dead && (message = sa_ctl_queue_first(&c->queue, &len)) != NULL) {
-        if (send_parts(c->fd, message[0], message + 1, len - 1) < 0) {
+        if (send_parts(c->fd, message[0], message + 1, len - 1, -1) < 0) {
             int e = errno;
             if (would_block(e)) {
                 return;
@@ -134,11 +175,11 @@ static bool receive_one(struct sa_ctl *c)
      * fills is touched: a buffer for each of a thousand channels would cost every forked child page
      * tables. */
     uint8_t in[SA_CTL_MAX + 1];
-    ssize_t n = recv(c->fd, in, sizeof in, MSG_DONTWAIT);
+    ssize_t n = receive_parts(c, in, sizeof in);
     if (n < 0 && errno == ECONNRESET) {
         /* The other side closed with messages of ours unread. Linux says so once, before what it
          * sent is read: its last words are still there. */
-        n = recv(c->fd, in, sizeof in, MSG_DONTWAIT);
+        n = receive_parts(c, in, sizeof in);
     }
     if (n < 0 && would_block(errno)) {
         return false;
@@ -150,12 +191,15 @@ static bool receive_one(struct sa_ctl *c)
                    SA_CTL_MAX);
     }
     if (n <= 0 || why != NULL) {
+        sa_closep(&c->came_fd);
         end_channel(c, why);
         return false;
     }
     struct sa_rd body;
     sa_rd_init(&body, in + 1, (size_t)n - 1);
-    if (c->on_msg(c->arg, in[0], &body) != 0) {
+    int accepted = c->on_msg(c->arg, in[0], &body);
+    sa_closep(&c->came_fd);
+    if (accepted != 0) {
         sa_err_set(&why, SA_EPROTOCOL, "control channel: message %s was not accepted",
                    sa_ctl_name(in[0]));
         end_channel(c, why);
@@ -196,7 +240,8 @@ struct sa_ctl *sa_ctl_new(struct sa_loop *l, int fd, sa_ctl_cb *on_msg, sa_ctl_e
     if (c == NULL) {
         sa_err_set(err, SA_EMEMORY, "control channel");
     } else {
-        *c = (struct sa_ctl){.loop = l, .fd = fd, .on_msg = on_msg, .on_end = on_end, .arg = arg};
+        *c = (struct sa_ctl){
+            .loop = l, .fd = fd, .on_msg = on_msg, .on_end = on_end, .arg = arg, .came_fd = -1};
         if (sa_loop_fd(l, fd, EPOLLIN, on_ready, c, err) == 0) {
             return c;
         }
@@ -236,6 +281,18 @@ int sa_ctl_fd(const struct sa_ctl *c)
     return c->fd;
 }
 
+void sa_ctl_accept_fds(struct sa_ctl *c)
+{
+    c->accepts_fds = true;
+}
+
+int sa_ctl_take_fd(struct sa_ctl *c)
+{
+    int fd = c->came_fd;
+    c->came_fd = -1;
+    return fd;
+}
+
 static int enqueue(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err)
 {
     bool was_queued = sa_ctl_queued(c);
@@ -269,8 +326,8 @@ int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struc
                           sa_ctl_name(type));
     }
     if (!sa_ctl_queued(c)) {
-        if (send_parts(c->fd, type, body != NULL ? body->data : NULL,
-                       body != NULL ? body->len : 0) >= 0) {
+        if (send_parts(c->fd, type, body != NULL ? body->data : NULL, body != NULL ? body->len : 0,
+                       -1) >= 0) {
             return 0;
         }
         if (!would_block(errno)) {
@@ -282,14 +339,38 @@ int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struc
     return enqueue(c, type, body, err);
 }
 
+int sa_ctl_send_fd(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, int fd,
+                   struct sa_err **err)
+{
+    if (check_body(type, body, err) != 0) {
+        return -1;
+    }
+    if (c->dead) {
+        return sa_err_set(err, SA_ENETWORK, "control channel: it has ended (%s)",
+                          sa_ctl_name(type));
+    }
+    if (sa_ctl_queued(c)) {
+        return sa_err_set(err, SA_ELIMIT, "control channel: others wait to be sent before %s",
+                          sa_ctl_name(type));
+    }
+    if (send_parts(c->fd, type, body != NULL ? body->data : NULL, body != NULL ? body->len : 0,
+                   fd) >= 0) {
+        return 0;
+    }
+    if (would_block(errno)) {
+        return sa_err_set(err, SA_ELIMIT, "control channel: no room for %s", sa_ctl_name(type));
+    }
+    return sa_err_sys(err, errno, "control channel: send %s", sa_ctl_name(type));
+}
+
 int sa_ctl_send_now(int fd, uint8_t type, const struct sa_buf *body, struct sa_err **err)
 {
     if (check_body(type, body, err) != 0) {
         return -1;
     }
     for (;;) {
-        if (send_parts(fd, type, body != NULL ? body->data : NULL, body != NULL ? body->len : 0) >=
-            0) {
+        if (send_parts(fd, type, body != NULL ? body->data : NULL, body != NULL ? body->len : 0,
+                       -1) >= 0) {
             return 0;
         }
         if (!would_block(errno)) {

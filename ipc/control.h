@@ -3,6 +3,9 @@
  * The control channel: a socketpair (SOCK_SEQPACKET) between the supervisor and each child. One
  * datagram is one message: a type byte, then its fields by ipc/msg.h. The supervisor treats what a
  * child sends as foreign bytes; a malformed message ends that child.
+ *
+ * A descriptor may go with a message to a child (SCM_RIGHTS, unix(7)), never to the supervisor:
+ * what a child attaches is closed by the kernel.
  */
 #ifndef SA_IPC_CONTROL_H
 #define SA_IPC_CONTROL_H
@@ -32,6 +35,8 @@
     X(SA_CTL_RECONNECT, d, "") /* drop connections to the API server and list anew */              \
     X(SA_CTL_PLAN_WANT, d, "u32 id")                                                               \
     X(SA_CTL_PLAN, u, "u32 id, u8 last, u32 left_off, u32 n, n * row of ipc/plan.h")               \
+    /* with the descriptor of a channel to someone on this host who asks for operations */         \
+    X(SA_CTL_OPERATE, d, "u32 uid, u32 pid")                                                       \
     /* credential helper (through the worker's supervisor) */                                      \
     X(SA_CTL_EXEC_WANT, u, "") /* asks for one of the bounded places to run a program */           \
     X(SA_CTL_EXEC_GRANT, d, "")                                                                    \
@@ -73,6 +78,15 @@ int sa_ctl_fd(const struct sa_ctl *c);
  * What the socket can't take at once is queued up to 4 MB, in memory that no forked child gets;
  * past that the message is refused with SA_ELIMIT (log records are dropped and counted instead). */
 int sa_ctl_send(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, struct sa_err **err);
+/* The same with a descriptor, which stays the caller's: at once or not at all. SA_ELIMIT where
+ * others wait to be sent before it, or the socket is full. */
+int sa_ctl_send_fd(struct sa_ctl *c, uint8_t type, const struct sa_buf *body, int fd,
+                   struct sa_err **err);
+/* For a child: from now on a descriptor may come with a message. */
+void sa_ctl_accept_fds(struct sa_ctl *c);
+/* Within on_msg: the descriptor that came with the message, from now on the caller's; -1: none. One
+ * that is not taken is closed. */
+int sa_ctl_take_fd(struct sa_ctl *c);
 /* Whether something is queued; and what is called, with the channel's arg, from the loop when all
  * of it has been sent: for what would be too long for the queue at once. */
 bool sa_ctl_queued(const struct sa_ctl *c);

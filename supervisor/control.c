@@ -27,6 +27,7 @@ struct sa_client {
     struct sa_control *control;
     struct sa_client *next;
     int fd;
+    struct ucred peer;
     char in[REQUEST_MAX + 1];
     size_t n_in;
     struct sa_buf out;
@@ -103,6 +104,37 @@ void sa_client_error(struct sa_client *client, enum sa_code code, const char *fm
     if (client->out.failed)
         sa_buf_reset(&client->out);
     sa_buf_addf(&client->out, "ERROR %s %s\n", sa_code_name(code), text);
+}
+
+const struct ucred *sa_client_peer(const struct sa_client *client)
+{
+    return &client->peer;
+}
+
+bool sa_client_is_owner(const struct sa_client *client)
+{
+    return client->peer.uid == 0 || client->peer.uid == geteuid();
+}
+
+bool sa_client_pass_fd(struct sa_client *client, const char *line, int fd)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec v = {(void *)(uintptr_t)line, strlen(line)};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+
+    h->cmsg_level = SOL_SOCKET;
+    h->cmsg_type = SCM_RIGHTS;
+    h->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(h), &fd, sizeof(int));
+    return client->out.len == 0 &&
+           sendmsg(client->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)v.iov_len;
 }
 
 void sa_client_await_reload(struct sa_client *client, uint64_t run)
@@ -253,21 +285,20 @@ static void log_refusal(struct sa_control *control, const struct ucred *peer, co
            (int)peer->pid, who);
 }
 
-static bool allowed(struct sa_control *control, int fd)
+static bool allowed(struct sa_control *control, int fd, struct ucred *peer)
 {
-    struct ucred peer;
-    socklen_t n = sizeof(peer);
+    socklen_t n = sizeof(*peer);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &n) < 0)
         return false;
-    if (peer.uid == 0 || peer.uid == geteuid() ||
-        in_control_group(&control->sup->identity, fd, &peer)) {
-        if (!sa_peer_descends(fd, peer.pid))
+    if (peer->uid == 0 || peer->uid == geteuid() ||
+        in_control_group(&control->sup->identity, fd, peer)) {
+        if (!sa_peer_descends(fd, peer->pid))
             return true;
-        log_refusal(control, &peer, ", a child of the agent or gone already");
+        log_refusal(control, peer, ", a child of the agent or gone already");
         return false;
     }
-    log_refusal(control, &peer, "");
+    log_refusal(control, peer, "");
     return false;
 }
 
@@ -283,7 +314,7 @@ static void on_connection(void *arg, int fd, uint32_t events)
     if (s < 0)
         return;
     c = control->n_clients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
-    if (!c || !allowed(control, s)) {
+    if (!c || !allowed(control, s, &c->peer)) {
         const char *answer = c ? refused : full;
 
         send(s, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -8,14 +8,15 @@
  *
  * Several requests may follow one another on a connection. Who may connect is said by the socket's
  * mode and checked again by the peer's credentials: root, the daemon's own user, and the members of
- * the control group. No client can hold the supervisor up: everything is bounded, in size and in
- * time.
+ * the control group. `operate` is not for these: it gives what the account's credential gives. No
+ * client can hold the supervisor up: everything is bounded, in size and in time.
  */
 #ifndef SA_SUPERVISOR_CONTROL_H
 #define SA_SUPERVISOR_CONTROL_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -41,6 +42,16 @@ struct sa_buf *sa_client_out(struct sa_client *client);
 void sa_client_ok(struct sa_client *client);
 void sa_client_error(struct sa_client *client, enum sa_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The running worker of an account; NULL where there is none, and the client is told why. */
+struct sa_proc *sa_verb_worker(struct sa_supervisor *sup, struct sa_client *client,
+                               const char *account);
+/* Who it is, as the kernel says. */
+const struct ucred *sa_client_peer(const struct sa_client *client);
+/* Root or the daemon's own user: who may do what a member of the control group may not. */
+bool sa_client_is_owner(const struct sa_client *client);
+/* Sends line (with its end) and fd at once, before anything else of the answer; fd stays the
+ * caller's. False: the client takes nothing. */
+bool sa_client_pass_fd(struct sa_client *client, const char *line, int fd);
 /* Ends it when the reload `run` is done. */
 void sa_client_await_reload(struct sa_client *client, uint64_t run);
 /* The answer comes from the worker, as that of the question id; if the worker ends before, the

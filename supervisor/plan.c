@@ -10,21 +10,12 @@
 
 void sa_plan_ask(struct sa_supervisor *sup, struct sa_client *client, const char *account)
 {
-    struct sa_acct *a = sa_acct_find(sup, account);
-    struct sa_proc *worker = a ? &a->worker : NULL;
+    struct sa_proc *worker = sa_verb_worker(sup, client, account);
     SA_CLEANUP(sa_buf_free) struct sa_buf body;
 
     sa_buf_init(&body, 16);
-    if (!a) {
-        sa_client_error(client, SA_ENOTFOUND, "there is no account %s", account);
+    if (!worker)
         return;
-    }
-    if (worker->state != SA_PROC_RUNNING) {
-        sa_client_error(client, SA_EREFUSED, "account %s has no worker that could be asked: %s%s%s",
-                        account, a->paused ? "paused" : sa_proc_state_name(worker->state),
-                        worker->last_error[0] ? ", " : "", worker->last_error);
-        return;
-    }
     sa_wr_u32(&body, ++sup->plan_id);
     sa_client_await_plan(client, worker, sup->plan_id);
     sa_proc_send(worker, SA_CTL_PLAN_WANT, &body);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "supervisor/control.h"
 #include "supervisor/jsonw.h"
+#include "supervisor/operate.h"
 #include "supervisor/plan.h"
 #include "supervisor/root.h"
 #include "supervisor/status.h"
@@ -71,6 +72,28 @@ static void verb_resume(struct sa_supervisor *sup, struct sa_client *c, const ch
     on_account(sup, c, arg, sa_acct_resume);
 }
 
+struct sa_proc *sa_verb_worker(struct sa_supervisor *sup, struct sa_client *client,
+                               const char *account)
+{
+    struct sa_acct *a = sa_acct_find(sup, account);
+
+    if (!a) {
+        sa_client_error(client, SA_ENOTFOUND, "there is no account %s", account);
+        return NULL;
+    }
+    if (a->worker.state == SA_PROC_RUNNING)
+        return &a->worker;
+    sa_client_error(client, SA_EREFUSED, "account %s has no worker that could be asked: %s%s%s",
+                    account, a->paused ? "paused" : sa_proc_state_name(a->worker.state),
+                    a->worker.last_error[0] ? ", " : "", a->worker.last_error);
+    return NULL;
+}
+
+static void verb_operate(struct sa_supervisor *sup, struct sa_client *c, const char *arg)
+{
+    sa_operate(sup, c, arg);
+}
+
 static void verb_discover(struct sa_supervisor *sup, struct sa_client *c, const char *arg)
 {
     sa_plan_ask(sup, c, arg);
@@ -126,8 +149,8 @@ static const struct {
     {"reload", false, verb_reload},      {"restart", true, verb_restart},
     {"pause", true, verb_pause},         {"resume", true, verb_resume},
     {"log-level", true, verb_log_level}, {"version", false, verb_version},
-    {"discover", true, verb_discover},   {"ping", false, verb_ping},
-    {"stop", false, verb_stop},
+    {"discover", true, verb_discover},   {"operate", true, verb_operate},
+    {"ping", false, verb_ping},          {"stop", false, verb_stop},
 };
 
 void sa_verb_serve(struct sa_supervisor *sup, struct sa_client *client, char *line)

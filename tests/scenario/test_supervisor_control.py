@@ -68,6 +68,36 @@ class Socket(unittest.TestCase):
                 with s.makefile() as f:
                     self.assertEqual([line[0] for line in f.read().splitlines()], ["{", "{", "O", "O", "{", "{", "O"])
 
+    def operate(self, d, account):
+        """Asks for a channel to the account's worker: what the daemon says, and what comes on the channel."""
+        with d.connect() as s:
+            s.sendall(f"operate {account}\n".encode())
+            data, fds, _, _ = socket.recv_fds(s, 4096, 4)
+            while not data.endswith(b"OK\n") and b"ERROR" not in data:
+                data += s.recv(4096)
+        said = b""
+        for fd in fds:
+            with socket.socket(fileno=fd) as channel:
+                channel.settimeout(5)
+                while chunk := channel.recv(4096):
+                    said += chunk
+        return data.decode(), said.decode()
+
+    def test_a_channel_to_a_worker(self):
+        with Daemon(["ok-1", "ok-2"]) as d:
+            d.running("ok-1", "ok-2")
+            before = len(os.listdir(f"/proc/{d.pid}/fd"))
+            for name in ("ok-1", "ok-2", "ok-1"):
+                self.assertEqual(self.operate(d, name), ('{"channel":1}\nOK\n',
+                                                         f"account={name} uid={os.geteuid()} pid={os.getpid()}\n"))
+            answer, said = self.operate(d, "nobody")
+            self.assertEqual((answer, said), ("ERROR notfound there is no account nobody\n", ""))
+            d.ask("pause ok-2")
+            answer, said = self.operate(d, "ok-2")
+            self.assertRegex(answer, "^ERROR refused account ok-2 has no worker")
+            self.assertIn(f"uid {os.geteuid()} (pid {os.getpid()}) opened a channel for operations to account ok-1", d.log())
+            eventually(lambda: len(os.listdir(f"/proc/{d.pid}/fd")) <= before)
+
     def test_workers_that_do_not_say_what_they_follow(self):
         names = ["shy", "strange", "endless", "short", "absent", "ok"]
         with Daemon(names) as d:
@@ -151,8 +181,11 @@ class Socket(unittest.TestCase):
                         os.setresgid(65534, 65534, 65534)
                         os.setresuid(65534, 65534, 65534)
                         with d.connect() as s:
-                            s.sendall(b"ping\n")
-                            code = 0 if s.recv(100) == b"OK\n" else 2
+                            s.sendall(b"ping\noperate nobody\n")
+                            s.shutdown(socket.SHUT_WR)
+                            with s.makefile("rb") as f:
+                                # What a worker may do with its credential is not for all of the group.
+                                code = 0 if f.read().startswith(b"OK\nERROR refused only root") else 2
                     except PermissionError:
                         code = 1
                     finally:

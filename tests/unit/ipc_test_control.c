@@ -20,7 +20,8 @@ struct side {
     struct sa_ctl *ctl;
     unsigned messages, ends;
     uint64_t next; /* the number expected in the next SA_CTL_LOG_LEVEL message */
-    bool free_in_callback, refuse;
+    bool free_in_callback, refuse, take_fd;
+    int fd; /* that came with the last message and was taken */
     uint8_t last_type;
     char reason[200];
 };
@@ -34,6 +35,9 @@ static int on_msg(void *arg, uint8_t type, struct sa_rd *body)
     struct side *s = arg;
     s->messages++;
     s->last_type = type;
+    if (s->take_fd) {
+        s->fd = sa_ctl_take_fd(s->ctl);
+    }
     if (type == SA_CTL_ACCOUNT_REMOVE) {
         ck_assert_uint_eq(sa_rd_u64(body), s->next++);
     }
@@ -355,6 +359,89 @@ END_TEST
 
 /* What the child logs arrives as a record that can be read back. */
 static unsigned records;
+/* How many descriptors of the process are open. */
+static unsigned open_fds(void)
+{
+    unsigned n = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+START_TEST(a_descriptor_goes_with_a_message)
+{
+    int pipe_fds[2];
+    char byte = 0;
+    attach(&a, fds[0]);
+    attach(&b, fds[1]);
+    sa_ctl_accept_fds(b.ctl);
+    b.take_fd = true;
+    ck_assert_int_eq(pipe(pipe_fds), 0);
+    ck_assert_int_eq(sa_ctl_send_fd(a.ctl, SA_CTL_OPERATE, NULL, pipe_fds[1], NULL), 0);
+    ck_assert_int_eq(close(pipe_fds[1]), 0);
+    turns(2);
+    ck_assert_uint_eq(b.messages, 1);
+    ck_assert_int_ge(b.fd, 0);
+    ck_assert_int_eq(fcntl(b.fd, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(write(b.fd, "x", 1), 1);
+    ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
+    ck_assert_int_eq(byte, 'x');
+    close(b.fd);
+    close(pipe_fds[0]);
+    /* A message without one brings none. */
+    ck_assert_int_eq(sa_ctl_send(a.ctl, SA_CTL_STOP, NULL, NULL), 0);
+    turns(2);
+    ck_assert_int_eq(b.fd, -1);
+}
+END_TEST
+
+/* One that is not taken, ones too many, and one that a supervisor's side gets. */
+START_TEST(descriptors_that_nobody_takes_are_closed)
+{
+    attach(&a, fds[0]);
+    attach(&b, fds[1]);
+    unsigned before = open_fds();
+    if (_i != 2) {
+        sa_ctl_accept_fds(b.ctl);
+    }
+    if (_i == 1) {
+        int two[2] = {fds[0], fds[1]};
+        uint8_t type = SA_CTL_STOP;
+        struct iovec v = {&type, 1};
+        union {
+            struct cmsghdr align;
+            char room[CMSG_SPACE(sizeof two)];
+        } control = {0};
+        struct msghdr m = {.msg_iov = &v,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.room};
+        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+        *h = (struct cmsghdr){CMSG_LEN(sizeof two), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(h), two, sizeof two);
+        ck_assert_int_eq(sendmsg(fds[0], &m, 0), 1);
+    } else {
+        ck_assert_int_eq(sa_ctl_send_fd(a.ctl, SA_CTL_OPERATE, NULL, fds[0], NULL), 0);
+    }
+    turns(2);
+    ck_assert_uint_eq(b.messages, 1);
+    ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+START_TEST(a_descriptor_goes_at_once_or_not_at_all)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    attach(&a, fds[0]);
+    for (uint64_t i = 0; !sa_ctl_queued(a.ctl); i++) {
+        ck_assert_int_eq(send_number(a.ctl, i, 10000, NULL), 0);
+    }
+    ck_assert_int_eq(sa_ctl_send_fd(a.ctl, SA_CTL_OPERATE, NULL, fds[0], &err), -1);
+    ck_assert_int_eq(err->code, SA_ELIMIT);
+}
+END_TEST
+
 static int on_log(void *arg, uint8_t type, struct sa_rd *body)
 {
     char key[64];
@@ -444,6 +531,9 @@ TCase *ipc_test_control(void)
     tcase_add_test(t, too_long_a_message_is_refused_on_both_sides);
     tcase_add_test(t, flood_leaves_the_other_descriptors_their_turn);
     tcase_add_test(t, send_now_gives_up_on_a_supervisor_that_does_not_read);
+    tcase_add_test(t, a_descriptor_goes_with_a_message);
+    tcase_add_loop_test(t, descriptors_that_nobody_takes_are_closed, 0, 3);
+    tcase_add_test(t, a_descriptor_goes_at_once_or_not_at_all);
     tcase_add_test(t, log_goes_through_the_channel);
     tcase_add_test(t, log_records_are_dropped_before_the_queue_is_full_and_counted);
     tcase_add_test(t, types_have_names);

@@ -107,6 +107,17 @@ static int tell_plan(struct child *c, struct sa_rd *rd)
     return 0;
 }
 
+/* Says on the channel who asks, and closes it. */
+static int operate(struct child *c, struct sa_rd *rd)
+{
+    uint32_t uid = sa_rd_u32(rd), pid = sa_rd_u32(rd);
+    SA_CLEANUP(sa_closep) int fd = sa_ctl_take_fd(c->ctl);
+    char text[128];
+    int n = snprintf(text, sizeof(text), "account=%s uid=%u pid=%u\n", c->args->account, uid, pid);
+
+    return fd >= 0 && send(fd, text, (size_t)n, MSG_NOSIGNAL) == n ? 0 : -1;
+}
+
 static int on_message(void *arg, uint8_t type, struct sa_rd *body)
 {
     struct child *c = arg;
@@ -138,6 +149,8 @@ static int on_message(void *arg, uint8_t type, struct sa_rd *body)
         break;
     case SA_CTL_PLAN_WANT:
         return tell_plan(c, body);
+    case SA_CTL_OPERATE:
+        return operate(c, body);
     default:
         return -1;
     }
@@ -326,6 +339,7 @@ static int set_up(struct child *c, enum sa_sandbox_profile profile, struct sa_er
     if (!c->ctl)
         return -1;
     sa_ctl_log_sink(c->ctl);
+    sa_ctl_accept_fds(c->ctl);
     sa_sandbox_report_syscall_to(&slot->seccomp_nr);
     if (sa_sandbox_seal(&c->sandbox, &c->report, err) < 0)
         return -1;
