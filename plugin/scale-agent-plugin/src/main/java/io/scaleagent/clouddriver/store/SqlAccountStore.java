@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.store;
 
+import io.scaleagent.clouddriver.peers.SharedSecret;
 import io.scaleagent.clouddriver.protocol.AccountProperties;
 import io.scaleagent.clouddriver.protocol.AccountStore;
 import io.scaleagent.clouddriver.protocol.AgentConnection;
@@ -87,6 +88,11 @@ public final class SqlAccountStore implements AccountStore {
   /** What all Clouddrivers know of accounts. */
   public SqlAccountCatalog catalog() {
     return new SqlAccountCatalog(database, self::id);
+  }
+
+  /** What the Clouddrivers of this database know each other by. */
+  public SharedSecret secret() {
+    return new SqlSecret(database);
   }
 
   /** Gives everything up at once, at an orderly end. */

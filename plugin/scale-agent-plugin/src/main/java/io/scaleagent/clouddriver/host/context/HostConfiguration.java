@@ -25,7 +25,10 @@ import io.scaleagent.clouddriver.host.KubesvcSettings;
 import io.scaleagent.clouddriver.host.ManagedAccounts;
 import io.scaleagent.clouddriver.host.PluginMetrics;
 import io.scaleagent.clouddriver.host.ScaleAgentPlugin;
-import io.scaleagent.clouddriver.host.rest.Peers;
+import io.scaleagent.clouddriver.peers.LocalOperations;
+import io.scaleagent.clouddriver.peers.PeerEndpoint;
+import io.scaleagent.clouddriver.peers.PeerOperations;
+import io.scaleagent.clouddriver.peers.SharedSecret;
 import io.scaleagent.clouddriver.protocol.Engine;
 import io.scaleagent.clouddriver.protocol.EngineSettings;
 import io.scaleagent.clouddriver.store.Database;
@@ -50,6 +53,9 @@ import org.springframework.jdbc.datasource.SingleConnectionDataSource;
 public class HostConfiguration {
   /** How long others wait before they take this Clouddriver for dead. */
   private static final long LEASE_MILLIS = 5_000;
+
+  /** How long an agent stays away that is disconnected by REST. */
+  private static final long DISCONNECTED_MILLIS = 5_000;
 
   @Bean
   public Database scaleAgentDatabase(DSLContext jooq, SqlProperties sql) {
@@ -190,8 +196,26 @@ public class HostConfiguration {
   }
 
   @Bean
-  public Peers scaleAgentPeers(AccountCatalog catalog) {
-    return new Peers(catalog);
+  public SharedSecret scaleAgentSecret(SqlAccountStore store) {
+    return store.secret();
+  }
+
+  @Bean(destroyMethod = "close")
+  public PeerOperations scaleAgentPeers(AccountCatalog catalog, SharedSecret secret) {
+    return new PeerOperations(catalog, secret);
+  }
+
+  @Bean
+  public PeerEndpoint scaleAgentPeerEndpoint(
+      AccountCatalog catalog,
+      SharedSecret secret,
+      ObjectProvider<LocalOperations> operations,
+      Engine engine) {
+    return new PeerEndpoint(
+        secret,
+        catalog::clouddriverId,
+        operations::getIfAvailable,
+        agent -> engine.disconnect(agent, "disconnected by REST", DISCONNECTED_MILLIS));
   }
 
   @Bean(destroyMethod = "close")

@@ -3,6 +3,8 @@ package io.scaleagent.clouddriver.host.rest;
 
 import io.scaleagent.clouddriver.accounts.AccountCatalog;
 import io.scaleagent.clouddriver.accounts.ConnectedAgent;
+import io.scaleagent.clouddriver.peers.CarrierException;
+import io.scaleagent.clouddriver.peers.PeerOperations;
 import io.scaleagent.clouddriver.protocol.AgentDirectory;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,20 +18,21 @@ import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestBody;
-import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RestController;
 
 /** The agents that are connected to any of the Clouddrivers. */
 @RestController
 public class AgentsController {
   private static final Logger log = LoggerFactory.getLogger(AgentsController.class);
+
+  /** How long an agent that is disconnected by REST stays away. */
   private static final long RETRY_AFTER_MILLIS = 5_000;
 
   private final AccountCatalog catalog;
   private final AgentDirectory directory;
-  private final Peers peers;
+  private final PeerOperations peers;
 
-  public AgentsController(AccountCatalog catalog, AgentDirectory directory, Peers peers) {
+  public AgentsController(AccountCatalog catalog, AgentDirectory directory, PeerOperations peers) {
     this.catalog = catalog;
     this.directory = directory;
     this.peers = peers;
@@ -54,21 +57,24 @@ public class AgentsController {
   @PostMapping("/armory/agent/{agentId}/disconnect")
   public ResponseEntity<Object> disconnect(
       @PathVariable("agentId") String agentId,
-      @RequestHeader(name = Peers.FORWARDED, required = false) String forwardedBy,
       @RequestBody(required = false) Map<String, Object> request) {
-    return Answer.of(() -> disconnect(agentId, forwardedBy != null));
+    return Answer.of(() -> disconnect(agentId));
   }
 
-  private Object disconnect(String agentId, boolean forwarded) {
+  private Object disconnect(String agentId) {
     if (directory.disconnect(agentId, "disconnected by REST", RETRY_AFTER_MILLIS)) {
       log.info("Agent {} is disconnected, as was asked for by REST", agentId);
       return null;
     }
     ConnectedAgent agent = connected(agentId);
-    if (forwarded || agent.clouddriverId().equals(catalog.clouddriverId())) {
+    if (agent.clouddriverId().equals(catalog.clouddriverId())) {
       throw Problem.notFound("agent " + agentId + " has just gone from this Clouddriver");
     }
-    peers.post(agent.clouddriverId(), "/armory/agent/" + Peers.segment(agentId) + "/disconnect");
+    try {
+      peers.disconnect(agent);
+    } catch (CarrierException e) {
+      throw new Problem(502, e.getMessage());
+    }
     return null;
   }
 

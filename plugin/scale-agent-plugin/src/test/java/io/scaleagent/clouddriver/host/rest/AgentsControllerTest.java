@@ -3,17 +3,15 @@ package io.scaleagent.clouddriver.host.rest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import io.scaleagent.clouddriver.accounts.AccountCatalog;
 import io.scaleagent.clouddriver.accounts.AgentAccount;
 import io.scaleagent.clouddriver.accounts.ConnectedAgent;
 import io.scaleagent.clouddriver.accounts.Replica;
+import io.scaleagent.clouddriver.peers.PeerOperations;
+import io.scaleagent.clouddriver.peers.SharedSecret;
 import io.scaleagent.clouddriver.protocol.AgentDirectory;
 import io.scaleagent.clouddriver.protocol.AgentStatus;
 import io.scaleagent.clouddriver.protocol.StoreUnavailableException;
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -84,15 +82,31 @@ class AgentsControllerTest {
         }
       };
 
+  private final SharedSecret secret =
+      new SharedSecret() {
+        @Override
+        public byte[] secret() {
+          return new byte[32];
+        }
+
+        @Override
+        public long now() {
+          return 0;
+        }
+
+        @Override
+        public void refresh() {}
+      };
+
   private final AgentsController controller =
-      new AgentsController(catalog, directory, new Peers(catalog));
+      new AgentsController(catalog, directory, new PeerOperations(catalog, secret));
 
   private static ConnectedAgent agent(String id, String clouddriver) {
     return new ConnectedAgent(id, clouddriver, Instant.EPOCH, Set.of("b", "a"), Set.of());
   }
 
-  private int disconnect(String agent, String forwardedBy) {
-    return controller.disconnect(agent, forwardedBy, null).getStatusCodeValue();
+  private int disconnect(String agent) {
+    return controller.disconnect(agent, null).getStatusCodeValue();
   }
 
   @Test
@@ -109,45 +123,16 @@ class AgentsControllerTest {
 
   @Test
   void anAgentOfThisClouddriverIsDisconnectedHere() {
-    assertThat(disconnect("mine", null)).isEqualTo(200);
+    assertThat(disconnect("mine")).isEqualTo(200);
     assertThat(disconnected).containsExactly("mine");
-    assertThat(disconnect("nobody", null)).isEqualTo(404);
-  }
-
-  @Test
-  void anAgentOfAnotherClouddriverIsDisconnectedThereAndOnce() throws IOException {
-    List<String> asked = new ArrayList<>();
-    HttpServer there =
-        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    there.createContext(
-        "/",
-        exchange -> {
-          asked.add(
-              exchange.getRequestURI().getRawPath()
-                  + " by "
-                  + exchange.getRequestHeaders().getFirst(Peers.FORWARDED));
-          exchange.sendResponseHeaders(200, -1);
-          exchange.close();
-        });
-    there.start();
-    try {
-      agents.add(agent("a/b c", "there"));
-      String url = "http://127.0.0.1:" + there.getAddress().getPort();
-      replicas.add(new Replica("there", url, Instant.EPOCH, true));
-      assertThat(disconnect("a/b c", null)).isEqualTo(200);
-      assertThat(asked).containsExactly("/armory/agent/a%2Fb%20c/disconnect by here");
-      assertThat(disconnect("a/b c", "there")).isEqualTo(404);
-      assertThat(asked).hasSize(1);
-    } finally {
-      there.stop(0);
-    }
+    assertThat(disconnect("nobody")).isEqualTo(404);
   }
 
   @Test
   void aClouddriverThatDoesNotAnswerIsNamed() {
     agents.add(agent("a", "there"));
     replicas.add(new Replica("there", "http://127.0.0.1:1", Instant.EPOCH, true));
-    assertThat(disconnect("a", null)).isEqualTo(502);
+    assertThat(disconnect("a")).isEqualTo(502);
   }
 
   @Test
