@@ -14,7 +14,7 @@
 struct decode {
     struct sa_problem_list *problems;
     struct sa_loaded *out;
-    const char *namespace;
+    const struct sa_sources *sources;
     size_t *seen;  /* for each key: how often it was met */
     size_t *first; /* for each key that is ignored: the problem that says so, plus 1 */
     struct sa_err **err;
@@ -93,7 +93,7 @@ static int decode_strings(struct decode *d, const struct sa_key *k, const struct
 static const char *found_out(const struct decode *d, const char *name)
 {
     if (strcmp(name, "agentNamespace") == 0)
-        return d->namespace;
+        return d->sources->namespace;
     if (strcmp(name, "agentCluster") == 0)
         return getenv("KUBERNETES_SERVICE_HOST");
     return "";
@@ -383,6 +383,16 @@ static int start_account(struct decode *d, struct sa_account *a)
     return 0;
 }
 
+/* The cluster that the agent runs in needs no name from anyone. */
+static int name_by_cluster(struct decode *d, struct sa_account *a)
+{
+    if (!a->service_account || (a->name != NULL && *a->name) || d->sources->cluster == NULL)
+        return 0;
+    free(a->name);
+    a->name = strdup(d->sources->cluster);
+    return a->name == NULL ? no_memory(d) : 0;
+}
+
 static int decode_account(struct decode *d, const struct sa_yaml *node)
 {
     struct sa_settings *s = &d->out->wide.settings;
@@ -396,9 +406,10 @@ static int decode_account(struct decode *d, const struct sa_yaml *node)
         return no_memory(d);
     d->out->accounts[s->n_accounts] = (struct sa_loaded_account){node, where};
     struct sa_account *a = &s->accounts[s->n_accounts++];
-    if (start_account(d, a) != 0)
+    if (start_account(d, a) != 0 ||
+        decode_map(d, node, &(const struct scope){ACCOUNTS "[].", a, where}) != 0)
         return -1;
-    return decode_map(d, node, &(const struct scope){ACCOUNTS "[].", a, where});
+    return name_by_cluster(d, a);
 }
 
 static int decode_accounts(struct decode *d, const struct sa_yaml *node)
@@ -461,10 +472,10 @@ static int decode_tree(struct decode *d, struct sa_yaml *root)
     return sa_yaml_put(kubernetes, key, accounts) == 0 ? r : no_memory(d);
 }
 
-int sa_decode(struct sa_yaml *root, const char *namespace, struct sa_problem_list *problems,
-              struct sa_loaded *out, struct sa_err **err)
+int sa_decode(struct sa_yaml *root, const struct sa_sources *sources,
+              struct sa_problem_list *problems, struct sa_loaded *out, struct sa_err **err)
 {
-    struct decode d = {.problems = problems, .out = out, .namespace = namespace, .err = err};
+    struct decode d = {.problems = problems, .out = out, .sources = sources, .err = err};
     d.seen = calloc(sa_n_keys, sizeof *d.seen);
     d.first = calloc(sa_n_keys, sizeof *d.first);
     out->where = calloc(sa_n_keys, sizeof(struct sa_yaml *));

@@ -167,7 +167,9 @@ const struct sa_key sa_keys[] = {
 /* accounts */
 {.path = "kubernetes.accounts", .type = SA_KEY_ACCOUNTS,
  .help = "The clusters. Lists of several files are joined; a name may be there once."},
-{.path = ACC "name", STRING, A(name), .help = "Name of the account in Spinnaker. Required."},
+{.path = ACC "name", STRING, A(name), .help = "Name of the account in Spinnaker. Required; but with serviceAccount one that is left out "
+         "or empty is made from the certificate authority of the cluster around, and stays the "
+         "same as long as that does."},
 {.path = ACC "kubeConfigFile", .alias = "kubeconfigFile", STRING, A(kubeconfig_file),
  .help = "Path of the kubeconfig file; it or serviceAccount is required."},
 {.path = ACC "context", STRING, A(context),

@@ -33,7 +33,7 @@ static int run_steps(const struct sa_sources *sources, struct sa_loaded *out,
                      struct sa_problem_list *problems, struct sa_err **err)
 {
     if (sa_merge_sources(sources, problems, &out->root, err) != 0 ||
-        sa_decode(out->root, sources->namespace, problems, out, err) != 0)
+        sa_decode(out->root, sources, problems, out, err) != 0)
         return -1;
     sa_validate(out, problems);
     if (problems->no_memory)

@@ -40,6 +40,7 @@ struct sa_sources {
     size_t n;
     size_t total;    /* bytes of all */
     char *namespace; /* of the pod that the agent runs in, NULL elsewhere */
+    char *cluster;   /* a name for the cluster of that pod, by its certificate authority; or NULL */
 };
 /* Reads every file that paths name, in order. A file that does not exist is not there; one that
  * can't be read is listed with its failure. -1 only for lack of memory or past a bound. */
@@ -69,8 +70,8 @@ struct sa_loaded {
     struct sa_loaded_account *accounts; /* as wide.settings.accounts */
     struct sa_yaml *root;
 };
-int sa_decode(struct sa_yaml *root, const char *namespace, struct sa_problem_list *problems,
-              struct sa_loaded *out, struct sa_err **err);
+int sa_decode(struct sa_yaml *root, const struct sa_sources *sources,
+              struct sa_problem_list *problems, struct sa_loaded *out, struct sa_err **err);
 void sa_loaded_free(struct sa_loaded *l);
 /* ${VAR}, ${VAR:default} and $$ in text. *out is owned by the caller. The error names the variable.
  */

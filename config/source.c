@@ -9,13 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "config/load.h"
 
 #define MAX_FILES 20000
 #define MAX_TOTAL ((size_t)64 << 20)
 #define MAX_FILE  ((size_t)4 << 20)
 
-#define NAMESPACE_FILE "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+#define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
 
 static int read_fd(int fd, const char *path, size_t max, char **out, size_t *n, struct sa_err **err)
 {
@@ -191,8 +192,27 @@ static void find_namespace(struct sa_sources *s)
         s->namespace = strdup(env);
         return;
     }
-    if (sa_file_read(NAMESPACE_FILE, 256, &s->namespace, &n, NULL) == 0)
+    if (sa_file_read(SERVICE_ACCOUNT "namespace", 256, &s->namespace, &n, NULL) == 0)
         s->namespace[strcspn(s->namespace, "\r\n")] = '\0';
+}
+
+/* Two clusters never share the key of their authority, and addresses inside them are all alike. */
+static void find_cluster(struct sa_sources *s)
+{
+    struct sa_digest_state h;
+    struct sa_digest digest;
+    char hex[2 * sizeof digest.b + 1];
+    char *ca = NULL;
+    size_t n;
+    if (sa_file_read(SERVICE_ACCOUNT "ca.crt", MAX_FILE, &ca, &n, NULL) != 0)
+        return;
+    sa_digest_start(&h);
+    sa_digest_add(&h, ca, n);
+    sa_digest_end(&h, &digest);
+    sa_hex(digest.b, sizeof digest.b, hex);
+    if (asprintf(&s->cluster, "cluster-%.12s", hex) < 0)
+        s->cluster = NULL;
+    free(ca);
 }
 
 int sa_sources_read(const struct sa_config_paths *paths, struct sa_sources *out,
@@ -203,6 +223,7 @@ int sa_sources_read(const struct sa_config_paths *paths, struct sa_sources *out,
         add_all(out, paths->drop_in_dirs, true, SA_SOURCE_DROP_IN, err) == 0 &&
         add_all(out, paths->account_dirs, true, SA_SOURCE_ACCOUNT, err) == 0) {
         find_namespace(out);
+        find_cluster(out);
         return 0;
     }
     sa_sources_free(out);
@@ -229,6 +250,7 @@ void sa_sources_free(struct sa_sources *s)
     }
     free(s->v);
     free(s->namespace);
+    free(s->cluster);
     *s = (struct sa_sources){0};
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/load.h"
 #include "config_fixture.h"
 
 #define ACCOUNT "kubernetes: {accounts: [{name: a, serviceAccount: true"
@@ -142,6 +143,50 @@ START_TEST(lists_fit_into_a_message)
 }
 END_TEST
 
+/* Loads one account as in the cluster "cluster-0f", or outside of all (NULL). */
+static char *name_of_account(const char *account, const char *cluster)
+{
+    struct fixture f;
+    struct sa_sources sources;
+    struct sa_loaded loaded = {0};
+    struct sa_problem_list problems = {0};
+    char text[256], *name = NULL;
+    fixture_make(&f);
+    snprintf(text, sizeof text, "kubernetes: {accounts: [{%s}]}", account);
+    fixture_write(&f, "main.yml", text);
+    ck_assert_int_eq(sa_sources_read(&f.paths, &sources, NULL), 0);
+    free(sources.cluster);
+    sources.cluster = cluster ? strdup(cluster) : NULL;
+    if (sa_load(&sources, &loaded, &problems, NULL) == 0)
+        name = strdup(loaded.wide.settings.accounts[0].name);
+    sa_loaded_free(&loaded);
+    sa_problem_list_free(&problems);
+    sa_sources_free(&sources);
+    fixture_remove(&f);
+    return name;
+}
+
+START_TEST(the_cluster_around_has_a_name)
+{
+    static const struct {
+        const char *account, *cluster, *name;
+    } cases[] = {
+        {"serviceAccount: true", "cluster-0f", "cluster-0f"},
+        {"serviceAccount: true, name: ''", "cluster-0f", "cluster-0f"},
+        {"serviceAccount: true, name: '${SA_NOT_SET:}'", "cluster-0f", "cluster-0f"},
+        {"serviceAccount: true, name: mine", "cluster-0f", "mine"},
+        {"serviceAccount: true", NULL, NULL},
+        {"kubeconfigFile: /k", "cluster-0f", NULL},
+        {"kubeconfigFile: /k, name: ''", "cluster-0f", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *name = name_of_account(cases[i].account, cases[i].cluster);
+        ck_assert_pstr_eq(name, cases[i].name);
+        free(name);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("config_rules");
@@ -149,6 +194,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, rules_of_the_agent);
     tcase_add_test(t, rules_of_accounts);
+    tcase_add_test(t, the_cluster_around_has_a_name);
     tcase_add_test(t, lists_fit_into_a_message);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
