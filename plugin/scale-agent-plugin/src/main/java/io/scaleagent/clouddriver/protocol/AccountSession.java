@@ -8,6 +8,8 @@ import io.scaleagent.proto.v1.AccountMessage;
 import io.scaleagent.proto.v1.AccountOpen;
 import io.scaleagent.proto.v1.AccountReply;
 import io.scaleagent.proto.v1.Ack;
+import io.scaleagent.proto.v1.Operation;
+import io.scaleagent.proto.v1.OperationResult;
 import io.scaleagent.proto.v1.PluginMessage;
 import io.scaleagent.proto.v1.Refusal;
 import io.scaleagent.proto.v1.Welcome;
@@ -18,6 +20,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,12 +64,16 @@ final class AccountSession {
   private final List<Runnable> whenIdle = new ArrayList<>(); // when nothing waits any more
   private long committed; // bytes of the epoch's credit whose messages are committed
   private long acknowledged;
+  private Object worker; // another one with each worker that comes; null when it is gone
+  private ByteString instance; // of that worker
+  private final Operations operations;
 
   AccountSession(Engine engine, AgentStream stream, int handle, String name) {
     this.engine = engine;
     this.stream = stream;
     this.handle = handle;
     this.name = name;
+    this.operations = new Operations(engine, name, new Worker());
   }
 
   String name() {
@@ -86,6 +93,11 @@ final class AccountSession {
     return state == State.STANDBY && !openWanted;
   }
 
+  /** Whether its worker may be given operations: the store has accepted it, to keep or to stand by. */
+  synchronized boolean serves() {
+    return state == State.CACHING || state == State.STANDBY;
+  }
+
   @Override
   public String toString() {
     return "account " + name;
@@ -94,7 +106,20 @@ final class AccountSession {
   // ---- what comes ----
 
   /** A message of the worker. Called by the stream's thread; never waits. */
-  synchronized void receive(ByteString data) {
+  void receive(ByteString data) {
+    Object before;
+    Object now;
+    synchronized (this) {
+      before = worker;
+      read(data);
+      now = worker;
+    }
+    if (now != before) {
+      operations.worker();
+    }
+  }
+
+  private void read(ByteString data) {
     if (state == State.ENDED) {
       return;
     }
@@ -147,7 +172,7 @@ final class AccountSession {
         "more than %d bytes of messages wait",
         Limits.WAITING_BYTES);
     long delay = 0;
-    if (!flushing && step.urgency() != Step.Urgency.NOW) {
+    if (!flushing && !operations.committing() && step.urgency() != Step.Urgency.NOW) {
       EngineSettings s = engine.settings();
       delay =
           step.urgency() == Step.Urgency.GATHER ? s.gatherMillis() : s.gatherCheckpointsMillis();
@@ -160,6 +185,10 @@ final class AccountSession {
         m.getInstance().isEmpty() || m.getInstance().size() == Limits.INSTANCE_BYTES,
         "an instance of %d bytes",
         m.getInstance().size());
+    if (worker == null || m.getInstance().isEmpty() || !m.getInstance().equals(instance)) {
+      worker = new Object();
+      instance = m.getInstance();
+    }
     properties = Messages.properties(m);
     endEpoch();
     state = State.OPENING;
@@ -186,6 +215,54 @@ final class AccountSession {
     openWanted = true;
     schedule(System.nanoTime());
     return true;
+  }
+
+  // ---- operations ----
+
+  /** See {@link Engine#operate}. */
+  CompletableFuture<OperationResult> operate(Operation operation, long millis) {
+    return operations.begin(operation, millis);
+  }
+
+  /** A part of an operation's result. Called by the stream's thread; never waits. */
+  void result(ByteString data) {
+    try {
+      operations.part(data);
+      if (operations.committing()) {
+        hurry();
+      }
+    } catch (Violation v) {
+      synchronized (this) {
+        refuse(Refusal.Code.VIOLATION, "operation_result: " + v.getMessage());
+      }
+      operations.lost("the account's worker broke the protocol");
+    }
+  }
+
+  /** Somebody waits for what came: it does not wait for more. */
+  private synchronized void hurry() {
+    if (!waiting.isEmpty()) {
+      schedule(System.nanoTime());
+    }
+  }
+
+  private final class Worker implements Operations.Worker {
+    @Override
+    public String agent() {
+      return stream.toString();
+    }
+
+    @Override
+    public void send(PluginMessage.Builder message) {
+      stream.send(message.setAccount(handle).build());
+    }
+
+    @Override
+    public boolean uncommitted(long number, long sequence) {
+      synchronized (AccountSession.this) {
+        return epoch != null && epoch.number() == number && acknowledged < sequence;
+      }
+    }
   }
 
   // ---- the writer ----
@@ -341,6 +418,7 @@ final class AccountSession {
       engine.events().committed(name, r.deltas(), r.oldestMicros(), System.nanoTime() - began);
       engine.points().at("after-commit");
       answer(of, r);
+      operations.committed();
     } catch (FencedException e) {
       refuseEpoch(
           of,
@@ -396,10 +474,14 @@ final class AccountSession {
   }
 
   /** The worker is gone: the account is free for others. */
-  synchronized void gone() {
-    if (state != State.ENDED) {
-      close(State.CLOSED).ifPresent(engine::release);
+  void gone(String reason) {
+    synchronized (this) {
+      worker = null;
+      if (state != State.ENDED) {
+        close(State.CLOSED).ifPresent(engine::release);
+      }
     }
+    operations.lost("the account's worker ended" + (reason.isEmpty() ? "" : " (" + reason + ")"));
   }
 
   /**
@@ -407,8 +489,13 @@ final class AccountSession {
    *
    * @return the lease that the caller has to free, if there is one
    */
-  synchronized Optional<Lease> end() {
-    return close(State.ENDED);
+  Optional<Lease> end() {
+    Optional<Lease> over;
+    synchronized (this) {
+      over = close(State.ENDED);
+    }
+    operations.lost("the stream of " + stream + " ended");
+    return over;
   }
 
   /** The writer runs once more, for what is left to be done after the last round. */
@@ -426,6 +513,7 @@ final class AccountSession {
       Lease over = lease;
       engine.kept(-1);
       afterRound.add(() -> engine.rows().forget(over));
+      afterRound.add(operations::committed);
     }
     epoch = null;
     epochState = null;

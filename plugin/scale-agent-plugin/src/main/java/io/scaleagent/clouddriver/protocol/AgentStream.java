@@ -120,12 +120,17 @@ public final class AgentStream {
         }
         break;
       case ACCOUNT_GONE:
-        account(m).ifPresent(AccountSession::gone);
+        account(m).ifPresent(a -> a.gone(m.getAccountGone().getReason()));
         break;
       case ACCOUNT_MESSAGE:
         Violation.require(
             state != State.CONNECTING, "an account's message came before HelloAnswer was sent");
         account(m).ifPresent(a -> a.receive(m.getAccountMessage()));
+        break;
+      case OPERATION_RESULT:
+        Violation.require(
+            state != State.CONNECTING, "an account's message came before HelloAnswer was sent");
+        account(m).ifPresent(a -> a.result(m.getOperationResult()));
         break;
       default: // of a later version
     }
@@ -422,6 +427,16 @@ public final class AgentStream {
 
   synchronized Collection<AccountSession> sessions() {
     return new ArrayList<>(accounts.values());
+  }
+
+  /** The account of that name; null if the agent does not name it. */
+  synchronized AccountSession session(String account) {
+    for (AccountSession a : accounts.values()) {
+      if (a.name().equals(account)) {
+        return a;
+      }
+    }
+    return null;
   }
 
   AgentStatus status() {

@@ -2,6 +2,8 @@
 package io.scaleagent.clouddriver.protocol;
 
 import io.scaleagent.proto.v1.Goodbye;
+import io.scaleagent.proto.v1.Operation;
+import io.scaleagent.proto.v1.OperationResult;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -10,13 +12,17 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,14 +42,15 @@ public final class Engine implements AgentDirectory, AutoCloseable {
   private final EngineSettings settings;
   private final Transactions transactions;
   private final WriterPool writers;
-  private final ScheduledExecutorService timer =
-      Executors.newSingleThreadScheduledExecutor(Threads.named("scale-agent-timer"));
+  private final ScheduledThreadPoolExecutor timer =
+      new ScheduledThreadPoolExecutor(1, Threads.named("scale-agent-timer"));
   private final ScheduledExecutorService lease =
       Executors.newSingleThreadScheduledExecutor(Threads.named("scale-agent-lease"));
   private final Set<AgentStream> streams = ConcurrentHashMap.newKeySet(); // that have not ended
   private final Map<String, AgentStream> agents = new ConcurrentHashMap<>(); // by id, the newest
   private final AtomicBoolean checking = new AtomicBoolean();
   private final AtomicInteger kept = new AtomicInteger();
+  private final AtomicLong resultBytes = new AtomicLong(); // of results that are not yet whole
   private boolean renewalFails; // of the lease's thread
   private volatile boolean closed;
 
@@ -71,6 +78,7 @@ public final class Engine implements AgentDirectory, AutoCloseable {
     this.points = points;
     this.transactions = new Transactions(store, rows, events, points);
     this.writers = new WriterPool(settings.writersCore(), settings.writersMax());
+    timer.setRemoveOnCancelPolicy(true); // most of what is timed does not come to it
   }
 
   /** Begins to keep leases and to look after streams. Before it, no stream may be opened. */
@@ -137,6 +145,28 @@ public final class Engine implements AgentDirectory, AutoCloseable {
     } catch (RejectedExecutionException e) {
       task.run(); // the process ends: nobody waits any more
     }
+  }
+
+  /** The same, for what may be cancelled. */
+  Future<?> later(long millis, Runnable task) {
+    try {
+      return timer.schedule(task, millis, TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      return CompletableFuture.completedFuture(null); // the process ends, and all streams with it
+    }
+  }
+
+  /**
+   * Takes (or gives back) memory for parts of results.
+   *
+   * @return false if there is none left; then nothing was taken
+   */
+  boolean resultBytes(long more) {
+    if (resultBytes.addAndGet(more) <= settings.creditTotalBytes() || more <= 0) {
+      return true;
+    }
+    resultBytes.addAndGet(-more);
+    return false;
   }
 
   /** So many accounts more (or less) are kept here. */
@@ -290,6 +320,55 @@ public final class Engine implements AgentDirectory, AutoCloseable {
         duplicate(mine.get(c), null);
       }
     }
+  }
+
+  // ---- operations ----
+
+  /** Whether an agent that may be given operations of the account is connected here. */
+  public boolean serves(String account) {
+    return server(account) != null;
+  }
+
+  /**
+   * Has an operation done by an agent of the account that is connected here.
+   *
+   * @param operation with its id; how long it may take is set here
+   * @param millis until it is given up and cancelled, more than 0; the agent gets a little less, so
+   *     that what it says of its end comes in time
+   * @return the whole result, after what the operation changed is committed; or fails with an
+   *     {@link OperationLostException}. To cancel it tells the agent that nobody waits any more
+   */
+  public CompletableFuture<OperationResult> operate(
+      String account, Operation operation, long millis) {
+    if (operation.getId().size() != Limits.OPERATION_ID_BYTES || millis <= 0) {
+      throw new IllegalArgumentException("an operation without its id, or without time");
+    }
+    AccountSession session = server(account);
+    if (session == null) {
+      return CompletableFuture.failedFuture(
+          new OperationLostException(
+              "no agent that serves account " + account + " is connected to this Clouddriver",
+              false));
+    }
+    long left = Math.max(1, millis - Math.min(1000, millis / 10));
+    return session.operate(
+        operation.toBuilder().setTimeoutMs((int) Math.min(left, Integer.MAX_VALUE)).build(),
+        millis);
+  }
+
+  /** Rather the one that keeps it: what an operation changes is then committed before its answer. */
+  private AccountSession server(String account) {
+    AccountSession found = null;
+    for (AgentStream s : agents.values()) {
+      AccountSession a = s.session(account);
+      if (a != null && a.caching()) {
+        return a;
+      }
+      if (a != null && a.serves()) {
+        found = a;
+      }
+    }
+    return found;
   }
 
   // ---- for others ----

@@ -25,6 +25,14 @@ final class Limits {
   /** What an account may have waiting of messages that need no credit. */
   static final long WAITING_BYTES = 8 << 20;
 
+  /** All parts of an operation's result together. */
+  static final long RESULT_BYTES = 64 << 20;
+
+  /** How long the result of an operation waits for the commit of what the operation changed. */
+  static final long COMMIT_MILLIS = 5000;
+
+  static final int OPERATION_ID_BYTES = 16;
+
   static final int NAME_LENGTH = 253;
   static final int FINGERPRINT_BYTES = 64;
   static final int INSTANCE_BYTES = 16;
