@@ -86,8 +86,10 @@ public interface AccountStore {
   /**
    * Says that this Clouddriver is alive: its leases are good for {@link #leaseMillis} from now on.
    * Called by the engine at least three times in that.
+   *
+   * @return false if it was silent for too long: every lease that it was given before is over
    */
-  void renew();
+  boolean renew();
 
   /** How long a lease is good after {@link #renew}. */
   long leaseMillis();

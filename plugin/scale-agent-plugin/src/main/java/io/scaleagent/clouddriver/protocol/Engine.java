@@ -32,7 +32,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class Engine implements AgentDirectory, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Engine.class);
-  private static final long TICK_MILLIS = 1000;
+
+  /** With the lease's time, how long an account is without a keeper when a Clouddriver vanishes. */
+  private static final long TICK_MILLIS = 500;
 
   private final AccountStore store;
   private final RowWriter rows;
@@ -248,16 +250,29 @@ public final class Engine implements AgentDirectory, AutoCloseable {
   /** Says so when it fails first, and when it does no more: it is tried each second. */
   private void renew() {
     try {
-      store.renew();
+      boolean good = store.renew();
       if (renewalFails) {
         log.info("the leases of this Clouddriver are renewed again");
       }
       renewalFails = false;
+      if (!good) {
+        execute(this::reopenAll);
+      }
     } catch (RuntimeException e) {
       if (!renewalFails) {
         log.error("the leases of this Clouddriver can't be renewed: {}", e.getMessage());
       }
       renewalFails = true;
+    }
+  }
+
+  /**
+   * Every lease was lost. An account that changes would hear of it with its next commit, but one at
+   * rest would have no keeper until then.
+   */
+  private void reopenAll() {
+    for (AgentStream s : agents.values()) {
+      s.sessions().stream().filter(AccountSession::caching).forEach(AccountSession::reopen);
     }
   }
 

@@ -60,11 +60,16 @@ public final class Replica {
     return leaseMillis;
   }
 
-  /** Says that it is alive; takes a new number at the first time and when it was taken for dead. */
-  synchronized void renew() {
+  /**
+   * Says that it is alive; takes a new number at the first time and when it was taken for dead.
+   *
+   * @return false if it was taken for dead
+   */
+  synchronized boolean renew() {
+    boolean first = id == 0;
     String clock = database.sql().clock();
     int renewed =
-        id == 0
+        first
             ? 0
             : database.run(
                 "renewing the lease",
@@ -77,7 +82,7 @@ public final class Replica {
                         leaseMillis,
                         id));
     if (renewed == 0) {
-      if (id != 0) {
+      if (!first) {
         log.warn(
             "this Clouddriver was silent for more than {} ms: its accounts are open to others, and"
                 + " whatever it still had to write is void",
@@ -85,6 +90,7 @@ public final class Replica {
       }
       begin();
     }
+    return first || renewed > 0;
   }
 
   private void begin() {

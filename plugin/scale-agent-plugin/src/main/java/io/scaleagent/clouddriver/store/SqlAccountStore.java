@@ -101,8 +101,8 @@ public final class SqlAccountStore implements AccountStore {
   }
 
   @Override
-  public void renew() {
-    self.renew();
+  public boolean renew() {
+    return self.renew();
   }
 
   @Override
@@ -474,6 +474,9 @@ public final class SqlAccountStore implements AccountStore {
                               + ")",
                           part.toArray())
                       .getValues(0, String.class)));
+    }
+    if (!free.isEmpty()) {
+      self.endDead(); // one that stands still would let us wait for its locks
     }
     return free;
   }

@@ -314,6 +314,19 @@ class AccountTest extends EngineTestCase {
     assertThat(a.welcome().getRole()).isEqualTo(Welcome.Role.CACHING);
   }
 
+  /** One that does not change at that moment would not hear of it by a commit that is refused. */
+  @Test
+  void anAccountAtRestIsOpenedAnewWhenAllLeasesWereLost() {
+    FakeAgent a = FakeAgent.caching(engine, "agent", "prod");
+    a.inStep(FakeAgent.PODS);
+    long before = a.epoch;
+    synchronized (db) {
+      db.aliveUntil.put("clouddriver-1", 0L); // it stood still past its lease
+    }
+    assertThat(a.welcome().getRole()).isEqualTo(Welcome.Role.CACHING);
+    assertThat(a.epoch).isGreaterThan(before);
+  }
+
   @Test
   void aNewEpochCanBeAskedForHere() {
     FakeAgent a = FakeAgent.caching(engine, "agent", "prod");

@@ -223,13 +223,15 @@ public final class MemoryStore implements AccountStore {
   }
 
   @Override
-  public void renew() {
+  public boolean renew() {
     check();
     if (frozen) {
-      return;
+      return true;
     }
     synchronized (db) {
-      db.aliveUntil.put(clouddriver, db.clockMillis.get() + LEASE_MILLIS);
+      long now = db.clockMillis.get();
+      Long before = db.aliveUntil.put(clouddriver, now + LEASE_MILLIS);
+      return before == null || before >= now;
     }
   }
 

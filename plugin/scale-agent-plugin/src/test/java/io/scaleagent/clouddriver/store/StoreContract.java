@@ -499,9 +499,10 @@ abstract class StoreContract {
     Lease lease = caching(open(one, a));
     long scope = scope(one, lease);
     assertThat(open(two, b).decision()).isEqualTo(Opening.Decision.STANDBY);
+    assertThat(one.renew()).isTrue();
     lapse(one);
     assertThatThrownBy(() -> put(one, lease, scope, "x")).isInstanceOf(FencedException.class);
-    one.renew();
+    assertThat(one.renew()).isFalse();
     assertThatThrownBy(() -> put(one, lease, scope, "x")).isInstanceOf(FencedException.class);
     assertThat(two.unkept(List.of("prod"))).containsExactly("prod");
     caching(open(two, b));

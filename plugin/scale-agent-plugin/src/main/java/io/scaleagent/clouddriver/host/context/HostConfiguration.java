@@ -51,8 +51,12 @@ import org.springframework.jdbc.datasource.SingleConnectionDataSource;
  */
 @Configuration
 public class HostConfiguration {
-  /** How long others wait before they take this Clouddriver for dead. */
-  private static final long LEASE_MILLIS = 5_000;
+  /**
+   * How long others wait before they take this Clouddriver for dead. With the time until they look
+   * and open its accounts it has to stay below five seconds; a pause of the JVM that is longer than
+   * three quarters of it costs a new epoch of each account.
+   */
+  private static final long LEASE_MILLIS = 3_500;
 
   /** How long an agent stays away that is disconnected by REST. */
   private static final long DISCONNECTED_MILLIS = 5_000;
