@@ -30,7 +30,7 @@ class Bout:
         found = []
         for i, step in enumerate(self.case.steps):
             if "others" in step:
-                self.situation.run(step["others"])
+                self._others(step)
                 continue
             try:
                 found += [(f"{i}:{path}", a, b) for path, a, b in self._step(step)]
@@ -39,6 +39,13 @@ class Bout:
             if found:
                 break  # what follows would only say it again
         return compare.not_ignored(found, [r"\d+:(" + "|".join(self.case.ignore) + ")"]) if self.case.ignore else found
+
+    def _others(self, step):
+        try:
+            self.situation.run(step["others"])
+        except ApiError as e:
+            if not step.get("refusable") or e.code >= 500:
+                raise
 
     def _step(self, step):
         if self.case.judge == "none":

@@ -73,9 +73,12 @@ class Situation:
             self.api("POST", resource.path(ns) + f"?fieldManager={manager}", o)
 
     def _patch(self, reference, type="merge", manager="other", subresource="", body=None, force=False):  # noqa: A002
+        query = f"?fieldManager={manager}" + ("&force=true" if force else "")
         for ns in self.namespaces:
-            query = f"?fieldManager={manager}" + ("&force=true" if force else "")
-            self.api("PATCH", self.path(reference, ns, subresource) + query, fill(body, ns), {"Content-Type": PATCHES[type]})
+            filled = fill(body, ns)
+            if type == "apply":
+                filled = merge(filled, {"metadata": {"name": fill(reference, ns).partition("/")[2]}})
+            self.api("PATCH", self.path(reference, ns, subresource) + query, filled, {"Content-Type": PATCHES[type]})
 
     def _update(self, reference, manager="other", merge_patch=None):
         for ns in self.namespaces:

@@ -10,6 +10,8 @@ import time
 
 from rig.harness.cluster import ApiError, Cluster, path_of
 
+from webhook import Webhooks
+
 HERE = pathlib.Path(__file__).resolve().parent
 LIMITED = "limited"  # an account that may read configmaps and deployments, no more
 PATCHES = {"merge": "application/merge-patch+json", "json": "application/json-patch+json",
@@ -84,6 +86,7 @@ class World:
         self.kinds = Kinds(self.api)
         self.kubeconfigs = {"admin": self.cluster.kubeconfig, LIMITED: self._limited()}
         self._prepare()
+        self.webhooks = Webhooks(self.cluster, self.api())
 
     def api(self):
         """Requests as the administrator; a connection for each thread."""
@@ -108,6 +111,10 @@ class World:
         for name in names if self.live else ():
             self._until(f"/api/v1/namespaces/{name}/serviceaccounts/default")
         return names
+
+    def close(self):
+        self.webhooks.close()
+        self.cluster.purge()
 
     def _until(self, path, seconds=20):
         end = time.monotonic() + seconds

@@ -1,20 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runners that do operations wrongly, each in one way: the comparison has to see it, or it proves nothing."""
+import json
+
 from kubectl import Kubectl, Outcome
+from rig.harness.cluster import ApiError
+
+from operation import WITH_MANIFEST
 
 
-class Idle(Kubectl):
+LAST = "kubectl.kubernetes.io/last-applied-configuration"
+WORDS = {"delete": '{op.kind} "{op.name}" deleted from {op.namespace} namespace', "scale": "{op.kind}/{op.name} scaled"}
+
+
+class Wrong(Kubectl):
+    def get(self, op):
+        """The object of a manifest as it is."""
+        code, out, _ = self.world.kubectl("-n", op.namespace, "get", "-o", "json", op.manifest["kind"], op.manifest["metadata"]["name"])
+        return json.loads(out) if code == 0 else None
+
+
+class Idle(Wrong):
     """Does nothing, and says that it went well, with the object as it is."""
     name = "idle"
 
     def run(self, op):
-        verb = op.verb
-        if verb not in ("apply", "create", "replace", "patch", "delete", "scale", "rollout"):
+        if op.verb not in ("apply", "create", "replace", "patch", "delete", "scale", "rollout"):
             return super().run(op)
-        return Outcome(True, "OK", "", None)
+        body = [op.name] if op.verb == "delete" else None
+        if op.verb in WITH_MANIFEST and not op.words:
+            body = self.get(op)
+        return Outcome(True, "OK", WORDS.get(op.verb, "").format(op=op), body)
 
 
-class Stranger(Kubectl):
+class Stranger(Wrong):
     """Does all under another name."""
     name = "stranger"
 
@@ -24,7 +42,7 @@ class Stranger(Kubectl):
         return super().run(op)
 
 
-class Replacer(Kubectl):
+class Replacer(Wrong):
     """Takes apply for replace: what others changed is lost."""
     name = "replacer"
 
@@ -33,17 +51,12 @@ class Replacer(Kubectl):
             code, _, err = self.world.kubectl("replace", "-f", "-", stdin=op.text(), account=op.account)
             if code != 0:
                 return Outcome(False, "FAILED", err, None)
-            code, out, err = self.world.kubectl("apply", "set-last-applied", "-f", "-", stdin=op.text(), account=op.account)
-            op.verb = "get"
-            op.kind, op.name = op.manifest["kind"], op.manifest["metadata"]["name"]
-            try:
-                return super().run(op)
-            finally:
-                op.verb = "apply"
+            self.world.kubectl("apply", "set-last-applied", "-f", "-", stdin=op.text(), account=op.account)
+            return Outcome(True, "OK", "", self.get(op))
         return super().run(op)
 
 
-class Mute(Kubectl):
+class Mute(Wrong):
     """Does all, and says nothing of why it fails."""
     name = "mute"
 
@@ -54,7 +67,7 @@ class Mute(Kubectl):
         return outcome
 
 
-class Liar(Kubectl):
+class Liar(Wrong):
     """Does all, and says that it went well."""
     name = "liar"
 
@@ -64,5 +77,29 @@ class Liar(Kubectl):
         return outcome
 
 
+class Forgetful(Wrong):
+    """Applies without a memory of what was applied before: what is dropped from the manifest stays."""
+    name = "forgetful"
+
+    def run(self, op):
+        if op.verb == "apply" and not op.value.get("server_side"):
+            m = op.manifest
+            resource = self.world.kinds.of(m)
+            try:
+                self.world.api()("PATCH", resource.path(op.namespace, m["metadata"]["name"]) + "?fieldManager=kubectl-client-side-apply",
+                                 {"metadata": {"annotations": {LAST: "{}"}}}, {"Content-Type": "application/merge-patch+json"})
+            except ApiError:
+                pass
+        return super().run(op)
+
+
 # What each has to be caught at, by names of cases.
-CAUGHT = {}
+CAUGHT = {
+    Idle: ["apply creates what is absent", "fields that others changed are put back", "replicas left to a scaler", "delete",
+           "scale a deployment", "restart of a deployment", "strategic by default", "replace says replaced", "create"],
+    Stranger: ["apply creates what is absent", "a container is added", "server-side creates", "widget created"],
+    Replacer: ["fields that others set are kept", "a sidecar of others stays", "fields of a widget by others kept"],
+    Forgetful: ["a field dropped from the manifest is removed", "a container is removed", "fields of a widget dropped"],
+    Mute: ["the selector can't be changed", "get of an unknown kind", "a policy refuses a patch", "undo to a revision that is not there"],
+    Liar: ["get of what is not there", "create of what is there", "limited may not delete", "server-side conflict"],
+}
