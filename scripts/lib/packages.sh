@@ -25,7 +25,7 @@ LLVM=${LLVM:+-$LLVM}
     PACKAGES_TEST=("clang$LLVM" "libclang-rt$LLVM-dev" "clang-format$LLVM" "clang-tidy$LLVM" valgrind shellcheck spin git
         python3-grpcio python3-protobuf protobuf-compiler-grpc)
     # The databases as programs alone: what their full packages add is a service, which no test wants.
-    PACKAGES_PLUGIN=(openjdk-17-jdk-headless maven mariadb-server-core)
+    PACKAGES_PLUGIN=(openjdk-17-jdk-headless maven mariadb-server-core mariadb-client-core)
 }
 
 # java_is VERSION: there is a compiler of that version or a later one
@@ -44,6 +44,7 @@ packages_missing() {
         openjdk-17-jdk-headless) java_is 17 && continue ;;
         maven) have mvn && continue ;;
         mariadb-server-core) { have mariadbd || [ -x /usr/sbin/mariadbd ]; } && continue ;;
+        mariadb-client-core) have my_print_defaults && continue ;; # mariadb-install-db wants it
         git | curl | cmake | shellcheck | valgrind | spin) have "$p" && continue ;;
         esac
         dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^.i' || echo "$p"

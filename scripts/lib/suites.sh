@@ -18,6 +18,7 @@ scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
+kubernetes|more|600|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 clouddriver|more|1800|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server
 convergence|more|900|short soak: processes killed, network cut, API server restarted
@@ -105,6 +106,10 @@ need_control_plane() {
 suite_cluster() {
     need_control_plane
     "$PYTHON" -m unittest discover -s tests/e2e
+}
+suite_kubernetes() {
+    need_control_plane
+    "$PYTHON" -m unittest discover -s tests/e2e/kubernetes
 }
 # Maven Central is asked for what is not in the local repository yet; formatting is checked by the build itself.
 suite_plugin() {

@@ -291,8 +291,11 @@ static void command(const struct sa_child_args *args, const char *note)
     FILE *f;
 
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control.sock", args->runtime_dir);
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && write(fd, "ping\n", 5) == 5)
+    /* The refusal may be there, and the other end gone, before anything is asked. */
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
+        (void)send(fd, "ping\n", 5, MSG_NOSIGNAL);
         n = read(fd, answer, sizeof(answer));
+    }
     close(fd);
     snprintf(path, sizeof(path), "%s/%s", args->state_dir, note);
     f = fopen(path, "w");
