@@ -29,7 +29,7 @@
 #define EVERY     (BIT(SA_CLI_VERBS) - 1)
 
 static const char *const verb_names[] = {
-#define X(sym, name) [sym] = name,
+#define X(sym, name) [sym] = (name),
     SA_CLI_TABLE(X)
 #undef X
 };
