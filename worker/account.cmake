@@ -7,5 +7,6 @@ sa_module(sa_worker
     session.c welcome.c batch.c compare.c snapshot.c resolve.c checkpoint.c
     fingerprint.c
     turn.c report.c describe.c link.c worker.c prepare.c
+    ops/mapping.c
   LINK sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
        PkgConfig::CURL PkgConfig::OPENSSL)
