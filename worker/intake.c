@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/ops/engine.h"
 #include "worker/plan.h"
 #include "worker/scope.h"
 #include "worker/session.h"
@@ -88,8 +87,6 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
         if (s->definitions)
             sa_plan_definitions_changed(w);
         send_or_mark(s, o, NULL);
-        if (w->ops)
-            sa_ops_object_gone(w->ops);
         break;
     case SA_REMOVED_ABSENT:
         /* The other side may know it where the table does not know everything; a dirty key was
@@ -102,7 +99,7 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
     }
 }
 
-uint32_t sa_intake_uid_hash(const char *uid)
+static uint32_t uid_hash(const char *uid)
 {
     uint32_t h = 2166136261u; /* FNV-1a */
     for (; *uid; uid++)
@@ -129,8 +126,7 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
         sa_plan_definitions_changed(w);
     w->average += (w->scratch.len + 256) / 64;
     w->average -= w->average / 64;
-    switch (
-        sa_table_put(w->table, s->id, key, sa_intake_uid_hash(o->uid), o->version, &o->digest)) {
+    switch (sa_table_put(w->table, s->id, key, uid_hash(o->uid), o->version, &o->digest)) {
     case SA_PUT_NEW:
         if (s->definitions)
             sa_plan_definition_listed(w, o->name);

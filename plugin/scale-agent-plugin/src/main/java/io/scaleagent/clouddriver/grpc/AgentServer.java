@@ -8,7 +8,6 @@ import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.netty.shaded.io.netty.channel.EventLoopGroup;
 import io.grpc.netty.shaded.io.netty.channel.nio.NioEventLoopGroup;
-import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.scaleagent.clouddriver.protocol.Engine;
 import io.scaleagent.clouddriver.protocol.Threads;
@@ -60,7 +59,7 @@ public final class AgentServer implements AutoCloseable {
     GrpcSettings.Server s = settings.getServer();
     NettyServerBuilder b =
         NettyServerBuilder.forAddress(address(s))
-            .channelType(NioServerSocketChannel.class)
+            .channelFactory(Listener::new)
             .bossEventLoopGroup(accept)
             .workerEventLoopGroup(network)
             .executor(streams)

@@ -3,6 +3,9 @@ package io.scaleagent.clouddriver.host;
 
 import io.scaleagent.clouddriver.accounts.AccountCatalog;
 import io.scaleagent.clouddriver.protocol.Threads;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -16,11 +19,14 @@ import org.slf4j.LoggerFactory;
 public final class AccountsFollower implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(AccountsFollower.class);
   private static final long PERIOD_MILLIS = 1000;
+  private static final int LOOKS = 60; // one after the other
+  private static final int LOOKS_APART = 60; // and then
 
   private final ManagedAccounts accounts;
   private final CachedReads reads;
   private final ScheduledExecutorService thread =
       Executors.newSingleThreadScheduledExecutor(Threads.named("scale-agent-accounts"));
+  private final Map<String, Integer> looks = new HashMap<>();
   private boolean failing;
 
   /**
@@ -41,17 +47,25 @@ public final class AccountsFollower implements AutoCloseable {
   private void step() {
     try {
       accounts.refresh();
-      for (String name : accounts.withoutNamespaces()) {
-        if (reads.hasNamespaces(name)) {
-          accounts.namespacesCame(name);
-        }
-      }
+      lookForNamespaces();
       failing = false;
     } catch (RuntimeException e) {
       if (!failing) {
         log.warn("The accounts of agents can't be read; trying again", e);
       }
       failing = true;
+    }
+  }
+
+  /** An agent that does not follow namespaces brings none, so nobody looks each second for ever. */
+  private void lookForNamespaces() {
+    Set<String> without = accounts.withoutNamespaces();
+    looks.keySet().retainAll(without);
+    for (String name : without) {
+      int look = looks.merge(name, 1, Integer::sum);
+      if ((look <= LOOKS || look % LOOKS_APART == 0) && reads.hasNamespaces(name)) {
+        accounts.namespacesCame(name);
+      }
     }
   }
 

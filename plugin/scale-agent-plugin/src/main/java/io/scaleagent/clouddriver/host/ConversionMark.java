@@ -21,6 +21,7 @@ public class ConversionMark {
   private final KubesvcSettings settings;
   private final KubernetesConfigurationProperties clouddriver;
   private final ObjectProvider<Front50ApplicationLoader> front50;
+  private final ApplicationsMark known = new ApplicationsMark();
 
   public ConversionMark(
       KubesvcSettings settings,
@@ -44,7 +45,10 @@ public class ConversionMark {
     put(hash, "custom", custom);
     if (clouddriver.getCache().isCheckApplicationInFront50()) {
       Front50ApplicationLoader applications = front50.getIfAvailable();
-      put(hash, "front50", applications == null ? Set.of() : applications.getData());
+      put(
+          hash,
+          "front50",
+          Set.of(known.of(applications == null ? Set.of() : applications.getData())));
     }
     return hash.hash().toString().substring(0, 32);
   }

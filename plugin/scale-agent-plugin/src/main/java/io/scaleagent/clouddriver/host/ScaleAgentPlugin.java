@@ -64,8 +64,7 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
             KubesvcSettings.class,
             ConversionMark.class,
             ManagedAccounts.class,
-            CachedReads.class,
-            AgentOperations.class)) {
+            CachedReads.class)) {
       registry.registerBeanDefinition(type.getName(), definition(type));
     }
     REPLACED.forEach((name, type) -> replace(registry, name, type));

@@ -57,8 +57,10 @@ final class AccountSession {
   private final Deque<Step> waiting = new ArrayDeque<>();
   private long waitingBytes;
   private boolean writing; // a writer is with this account, or is on its way
+  private long wrote; // when a writer was here last, by System.nanoTime()
   private long due = Long.MAX_VALUE; // System.nanoTime() at which the steps may wait no longer
   private boolean flushing;
+  private final OpenPace pace;
   private final List<Runnable> afterRound =
       new ArrayList<>(); // when the writer has done what it took
   private final List<Runnable> whenIdle = new ArrayList<>(); // when nothing waits any more
@@ -74,15 +76,15 @@ final class AccountSession {
     this.handle = handle;
     this.name = name;
     this.operations = new Operations(engine, name, new Worker());
+    this.pace = new OpenPace(engine.settings().openApartMillis());
   }
 
   String name() {
     return name;
   }
 
-  /** How many accounts its agent keeps. */
-  long load() {
-    return stream.load();
+  AgentStream stream() {
+    return stream;
   }
 
   synchronized boolean caching() {
@@ -93,7 +95,9 @@ final class AccountSession {
     return state == State.STANDBY && !openWanted;
   }
 
-  /** Whether its worker may be given operations: the store has accepted it, to keep or to stand by. */
+  /**
+   * Whether its worker may be given operations: the store has accepted it, to keep or to stand by.
+   */
   synchronized boolean serves() {
     return state == State.CACHING || state == State.STANDBY;
   }
@@ -171,13 +175,23 @@ final class AccountSession {
         waitingBytes <= Limits.WAITING_BYTES,
         "more than %d bytes of messages wait",
         Limits.WAITING_BYTES);
-    long delay = 0;
-    if (!flushing && !operations.committing() && step.urgency() != Step.Urgency.NOW) {
-      EngineSettings s = engine.settings();
-      delay =
-          step.urgency() == Step.Urgency.GATHER ? s.gatherMillis() : s.gatherCheckpointsMillis();
+    schedule(System.nanoTime() + delayMillis(step) * 1_000_000);
+  }
+
+  /**
+   * How long the step may wait for others. A change that comes after a rest does not: if it is the
+   * first of many, they gather while its transaction runs.
+   */
+  private long delayMillis(Step step) {
+    EngineSettings s = engine.settings();
+    if (flushing || operations.committing() || step.urgency() == Step.Urgency.NOW) {
+      return 0;
+    } else if (step.urgency() == Step.Urgency.GATHER) {
+      boolean rested = System.nanoTime() - wrote > s.restMillis() * 1_000_000;
+      return rested ? 0 : s.gatherMillis();
+    } else {
+      return s.gatherCheckpointsMillis();
     }
-    schedule(System.nanoTime() + delay * 1_000_000);
   }
 
   private void open(AccountOpen m) {
@@ -197,11 +211,17 @@ final class AccountSession {
       refuse(Refusal.Code.NOT_ALLOWED, refusal.get());
       return;
     }
-    stream.whenNamed(this::openSoon);
+    long wait = pace.came(System.nanoTime()) / 1_000_000;
+    if (wait > 0) {
+      log.warn("account {} of {} is opened again and again, it waits {} ms", name, stream, wait);
+    }
+    Object asked = properties;
+    stream.whenNamed(() -> engine.after(wait, () -> openSoon(asked)));
   }
 
-  private synchronized void openSoon() {
-    if (state == State.OPENING) {
+  /** Unless another AccountOpen has come since. */
+  private synchronized void openSoon(Object asked) {
+    if (state == State.OPENING && properties == asked) {
       openWanted = true;
       schedule(System.nanoTime());
     }
@@ -326,6 +346,7 @@ final class AccountSession {
       after = new ArrayList<>(afterRound);
       afterRound.clear();
       writing = false;
+      wrote = System.nanoTime();
       if (openWanted || !waiting.isEmpty()) {
         long when = openWanted || flushing || due == Long.MAX_VALUE ? System.nanoTime() : due;
         due = Long.MAX_VALUE;
@@ -340,14 +361,21 @@ final class AccountSession {
 
   private void openNow() {
     AccountProperties p;
+    boolean patient;
     synchronized (this) {
       if (state == State.ENDED) {
         return;
       }
       p = properties;
+      patient = pace.mayWait();
     }
     Opening opening;
     try {
+      if (patient && engine.store().hasItsShare(stream.connection(), name)) {
+        // On standby the engine asks again.
+        engine.after(Limits.YIELD_MILLIS, () -> openSoon(p));
+        return;
+      }
       opening = engine.store().open(stream.connection(), name, p, engine.rows().settings(name, p));
     } catch (StoreUnavailableException e) {
       log.error("account {}: can't be opened: {}", name, e.getMessage());
@@ -386,6 +414,7 @@ final class AccountSession {
         endEpoch();
         lease = o.lease();
         state = State.STANDBY;
+        pace.standsBy();
         if (!stoodBy) {
           log.info("account {}: {} stands by: {}", name, stream, o.reason());
           reply(
@@ -400,6 +429,7 @@ final class AccountSession {
         epoch = new Epoch(lease.epoch(), engine.window());
         epochState = new EpochState(o.scopes());
         state = State.CACHING;
+        pace.kept();
         engine.kept(1);
         log.info(
             "account {}: kept by {}, epoch {}, {} scopes stored",

@@ -57,6 +57,13 @@ public interface AccountStore {
       AgentConnection agent, String account, AccountProperties properties, String settings);
 
   /**
+   * Whether the agent keeps its share already of the accounts that it and those others may keep
+   * that name this account and are connected, to whichever Clouddriver. As of now: it says nothing
+   * of whether one of the others will ask for it.
+   */
+  boolean hasItsShare(AgentConnection agent, String account);
+
+  /**
    * The worker is gone: others may take the account at once. Rows stay. Does nothing if the lease
    * is over.
    */

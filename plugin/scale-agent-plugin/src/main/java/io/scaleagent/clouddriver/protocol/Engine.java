@@ -15,8 +15,8 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -316,12 +316,15 @@ public final class Engine implements AgentDirectory, AutoCloseable {
         }
       }
     }
-    if (!standby.isEmpty()) {
-      for (String name : store.unkept(standby.keySet())) {
-        standby.getOrDefault(name, List.of()).stream()
-            .min(Comparator.comparingLong(AccountSession::load))
-            .ifPresent(AccountSession::reopen);
-      }
+    if (standby.isEmpty()) {
+      return;
+    }
+    Map<AgentStream, Long> load = new HashMap<>();
+    for (String name : store.unkept(standby.keySet())) {
+      standby.getOrDefault(name, List.of()).stream()
+          .min(Comparator.comparingLong(a -> load.computeIfAbsent(a.stream(), AgentStream::load)))
+          .filter(AccountSession::reopen)
+          .ifPresent(a -> load.merge(a.stream(), 1L, Long::sum));
     }
   }
 
@@ -371,7 +374,9 @@ public final class Engine implements AgentDirectory, AutoCloseable {
         millis);
   }
 
-  /** Rather the one that keeps it: what an operation changes is then committed before its answer. */
+  /**
+   * Rather the one that keeps it: what an operation changes is then committed before its answer.
+   */
   private AccountSession server(String account) {
     AccountSession found = null;
     for (AgentStream s : agents.values()) {

@@ -15,7 +15,9 @@ public final class EngineSettings {
   private int writersCore = 10;
   private int writersMax = 100;
   private long gatherMillis = 5;
+  private long restMillis = 50;
   private long gatherCheckpointsMillis = 2000;
+  private long openApartMillis = 1000;
   private long creditBytes = 1 << 20;
   private long creditTotalBytes = Runtime.getRuntime().maxMemory() / 4;
 
@@ -85,9 +87,19 @@ public final class EngineSettings {
     return this;
   }
 
+  /** After how long without a transaction of their account changes do not wait for others. */
+  public long restMillis() {
+    return restMillis;
+  }
+
+  public EngineSettings restMillis(long value) {
+    restMillis = value;
+    return this;
+  }
+
   /**
-   * The same for checkpoints: those of all scopes of an account come at about the same time, and
-   * nobody waits for them.
+   * As {@link #gatherMillis} for checkpoints: those of all scopes of an account come at about the
+   * same time, and nobody waits for them.
    */
   public long gatherCheckpointsMillis() {
     return gatherCheckpointsMillis;
@@ -95,6 +107,16 @@ public final class EngineSettings {
 
   public EngineSettings gatherCheckpointsMillis(long value) {
     gatherCheckpointsMillis = value;
+    return this;
+  }
+
+  /** A worker that opens its account again and again may do so once in this time. */
+  public long openApartMillis() {
+    return openApartMillis;
+  }
+
+  public EngineSettings openApartMillis(long value) {
+    openApartMillis = value;
     return this;
   }
 

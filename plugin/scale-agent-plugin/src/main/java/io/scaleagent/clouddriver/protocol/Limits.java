@@ -40,5 +40,8 @@ final class Limits {
   /** How long an agent that was told Goodbye has to close the stream. */
   static final long GOODBYE_MILLIS = 2000;
 
+  /** How long an account is left to an agent that keeps fewer. */
+  static final long YIELD_MILLIS = 750;
+
   private Limits() {}
 }

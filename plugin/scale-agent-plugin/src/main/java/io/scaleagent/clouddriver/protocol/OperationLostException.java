@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.protocol;
 
-/** An operation that no agent has answered. The message says for people where it was lost, and how. */
+/**
+ * An operation that no agent has answered. The message says for people where it was lost, and how.
+ */
 public final class OperationLostException extends RuntimeException {
   private final boolean begun;
 

@@ -56,9 +56,9 @@ public final class SqlAccountStore implements AccountStore {
   }
 
   /** Leaves a transaction whose lease is over. */
-  private static final class Over extends Database.Leave {
+  private static final class Over extends RuntimeException {
     Over(String message) {
-      super(message);
+      super(message, null, false, false);
     }
   }
 
@@ -441,6 +441,11 @@ public final class SqlAccountStore implements AccountStore {
 
   private static String cluster(AccountProperties p) {
     return "cluster " + (p.clusterId().isEmpty() ? "at " + p.server() : p.clusterId());
+  }
+
+  @Override
+  public boolean hasItsShare(AgentConnection agent, String account) {
+    return Loads.hasItsShare(database, agent, account);
   }
 
   @Override

@@ -17,6 +17,7 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContextBuilder;
+import io.scaleagent.clouddriver.Logged;
 import io.scaleagent.clouddriver.protocol.AccountPolicy;
 import io.scaleagent.clouddriver.protocol.Engine;
 import io.scaleagent.clouddriver.protocol.EngineSettings;
@@ -306,6 +307,36 @@ class AgentServerTest {
     assertThat(new Call(plain(server), null).hello(1).status().getCode())
         .isEqualTo(Status.Code.UNAVAILABLE);
     welcome(tls(server, "agent-1")); // the others cost it nothing
+  }
+
+  @Test
+  void aHandshakeThatFailsIsSaidOfWhomAndWhy() throws Exception {
+    GrpcSettings s = certificates.server();
+    s.getServer().getSecurity().setClientAuth(GrpcSettings.ClientAuth.REQUIRE);
+    AgentServer server = server(s);
+    try (Logged log = new Logged(Listener.class.getName())) {
+      new Call(tls(server, null), null).hello(1).status();
+      long end = System.nanoTime() + 5_000_000_000L;
+      while (log.texts().isEmpty() && System.nanoTime() < end) {
+        Thread.sleep(10);
+      }
+      assertThat(log.texts()).hasSize(1);
+      assertThat(log.texts().get(0))
+          .matches(
+              "client [^ ]*127\\.0\\.0\\.1:\\d+ is turned away, the TLS handshake failed: .*(?i)certificate.*");
+      new Call(tls(server, "forged"), null).hello(1).status(); // the same host at once: not again
+      welcome(tls(server, "agent-1"));
+      assertThat(log.texts()).hasSize(1);
+    }
+    try (Logged log = new Logged(Listener.class.getName())) {
+      AgentServer other = server(s);
+      new Call(plain(other), null).hello(1).status();
+      long end = System.nanoTime() + 5_000_000_000L;
+      while (log.texts().isEmpty() && System.nanoTime() < end) {
+        Thread.sleep(10);
+      }
+      assertThat(log.texts().get(0)).contains("not an SSL/TLS record");
+    }
   }
 
   @Test

@@ -94,12 +94,12 @@ class AccountDefinitionsTest {
   }
 
   @Test
-  void clouddriverAsksTheClusterForNothingButMetricsOfAPodThatIsLookedAt() {
+  void clouddriverNeverAsksTheClusterByItself() {
     ManagedAccount d = define(plain());
     assertThat(d.getName()).isEqualTo("prod");
     assertThat(d.isServiceAccount()).isTrue();
     assertThat(d.isCheckPermissionsOnStartup()).isFalse();
-    assertThat(d.isMetrics()).isTrue();
+    assertThat(d.isMetrics()).isFalse();
   }
 
   @Test

@@ -88,6 +88,19 @@ class DeltasTest extends EngineTestCase {
   }
 
   @Test
+  void aChangeAfterARestWaitsForNoOther() throws InterruptedException {
+    Engine slow = engine(store, AccountPolicy.ANY, settings().gatherMillis(60_000).restMillis(100));
+    FakeAgent a = FakeAgent.caching(slow, "agent", "prod");
+    a.inStep(PODS);
+    Thread.sleep(150);
+    a.deltas(FakeAgent.put(PODS, "web", "1"));
+    a.acked();
+    a.deltas(FakeAgent.put(PODS, "other", "1")); // right after it: this one waits
+    Thread.sleep(50);
+    assertThat(db.rowsOf("prod")).containsOnlyKeys("Pod default/web");
+  }
+
+  @Test
   void whatIsFilteredOrRejectedCountsInTheSums() {
     rows.filtered = c -> c.key().name().equals("other");
     rows.rejected = c -> c.key().name().equals("bad");

@@ -30,6 +30,8 @@ abstract class EngineTestCase {
         .clouddriverId("clouddriver-1")
         .writers(2, 4)
         .gatherMillis(2)
+        .restMillis(1_000_000)
+        .openApartMillis(0)
         .gatherCheckpointsMillis(20);
   }
 

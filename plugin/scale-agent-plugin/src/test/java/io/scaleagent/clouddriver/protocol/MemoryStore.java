@@ -168,6 +168,27 @@ public final class MemoryStore implements AccountStore {
   }
 
   @Override
+  public boolean hasItsShare(AgentConnection agent, String account) {
+    check();
+    synchronized (db) {
+      List<AgentConnection> all = new ArrayList<>(connected);
+      all.removeIf(c -> !db.account(account).namedBy.contains(c.agentId()));
+      long unkept =
+          db.accounts.values().stream()
+              .filter(a -> a.namedBy.contains(agent.agentId()) && !kept(a))
+              .count();
+      long sum = unkept + all.stream().mapToLong(this::load).sum();
+      return all.size() > 1 && load(agent) >= (sum + all.size() - 1) / all.size();
+    }
+  }
+
+  private long load(AgentConnection agent) {
+    return db.accounts.values().stream()
+        .filter(a -> kept(a) && a.keeper.agentId().equals(agent.agentId()))
+        .count();
+  }
+
+  @Override
   public void release(Lease lease) {
     check();
     synchronized (db) {

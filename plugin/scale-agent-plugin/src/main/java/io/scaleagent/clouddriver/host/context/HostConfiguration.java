@@ -18,19 +18,14 @@ import io.scaleagent.clouddriver.grpc.AgentServer;
 import io.scaleagent.clouddriver.grpc.GrpcSettings;
 import io.scaleagent.clouddriver.grpc.SubjectPolicy;
 import io.scaleagent.clouddriver.host.AccountsFollower;
-import io.scaleagent.clouddriver.host.AgentOperations;
 import io.scaleagent.clouddriver.host.CachedReads;
 import io.scaleagent.clouddriver.host.HostAddress;
 import io.scaleagent.clouddriver.host.Housekeeping;
+import io.scaleagent.clouddriver.host.KnownSettings;
 import io.scaleagent.clouddriver.host.KubesvcSettings;
 import io.scaleagent.clouddriver.host.ManagedAccounts;
 import io.scaleagent.clouddriver.host.PluginMetrics;
 import io.scaleagent.clouddriver.host.ScaleAgentPlugin;
-import io.scaleagent.clouddriver.host.operations.AuditLog;
-import io.scaleagent.clouddriver.host.operations.OperationCaller;
-import io.scaleagent.clouddriver.host.operations.OperationHistory;
-import io.scaleagent.clouddriver.host.operations.Routes;
-import io.scaleagent.clouddriver.host.operations.StreamOperations;
 import io.scaleagent.clouddriver.peers.LocalOperations;
 import io.scaleagent.clouddriver.peers.PeerEndpoint;
 import io.scaleagent.clouddriver.peers.PeerOperations;
@@ -42,13 +37,13 @@ import io.scaleagent.clouddriver.store.SqlAccountStore;
 import io.scaleagent.clouddriver.store.StoreMigration;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.core.env.ConfigurableEnvironment;
 import org.springframework.core.env.Environment;
 import org.springframework.jdbc.datasource.SingleConnectionDataSource;
 
@@ -136,7 +131,8 @@ public class HostConfiguration {
   }
 
   @Bean
-  public GrpcSettings scaleAgentGrpcSettings(Environment environment) {
+  public GrpcSettings scaleAgentGrpcSettings(ConfigurableEnvironment environment) {
+    KnownSettings.check(environment);
     return Binder.get(environment)
         .bind("kubesvc.grpc", GrpcSettings.class)
         .orElseGet(GrpcSettings::new);
@@ -214,41 +210,6 @@ public class HostConfiguration {
   @Bean(destroyMethod = "close")
   public PeerOperations scaleAgentPeers(AccountCatalog catalog, SharedSecret secret) {
     return new PeerOperations(catalog, secret);
-  }
-
-  @Bean
-  public LocalOperations scaleAgentStreamOperations(Engine engine) {
-    return new StreamOperations(engine);
-  }
-
-  @Bean(destroyMethod = "close")
-  public OperationHistory scaleAgentHistory(
-      Database database, KubesvcSettings settings, Environment environment) {
-    OperationHistory history =
-        new OperationHistory(
-            database,
-            HostAddress.of(environment).name(),
-            Duration.ofDays(7L * settings.historyWeeks()),
-            settings.historyPurgeCron());
-    history.start();
-    return history;
-  }
-
-  @Bean
-  public OperationCaller scaleAgentCaller(
-      AgentOperations operations,
-      LocalOperations here,
-      PeerOperations peers,
-      OperationHistory history,
-      PluginMetrics metrics,
-      KubesvcSettings settings) {
-    OperationCaller caller =
-        new OperationCaller(
-            new Routes(here, peers),
-            settings.operationWaitMillis(),
-            List.of(new AuditLog(), history, metrics));
-    operations.connect(caller);
-    return caller;
   }
 
   @Bean

@@ -39,10 +39,6 @@ public class KubernetesCredentials {
     throw Declaration.only();
   }
 
-  public boolean isDebug() {
-    throw Declaration.only();
-  }
-
   public boolean isOnlySpinnakerManaged() {
     throw Declaration.only();
   }
