@@ -214,6 +214,35 @@ int sa_pidfd_open(pid_t pid, struct sa_err **err)
     return fd;
 }
 
+/* In a process that is made for this: a pidfd means the same process until it is closed. */
+static int kill_as(int pidfd, uid_t uid)
+{
+    return setresuid(uid, uid, uid) != 0 ||
+           syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) != 0;
+}
+
+int sa_kill_child(pid_t pid, uid_t uid, struct sa_err **err)
+{
+    if (kill(pid, SIGKILL) == 0 || errno == ESRCH) {
+        return 0;
+    }
+    if (errno != EPERM || geteuid() != 0 || uid == 0) {
+        return sa_err_sys(err, errno, "kill process %d", (int)pid);
+    }
+    SA_CLEANUP(sa_closep) int pidfd = sa_pidfd_open(pid, err);
+    if (pidfd < 0) {
+        return -1;
+    }
+    pid_t killer = fork();
+    if (killer < 0) {
+        return sa_err_sys(err, errno, "fork to kill process %d", (int)pid);
+    }
+    if (killer == 0) {
+        _exit(kill_as(pidfd, uid));
+    }
+    return 0;
+}
+
 /* Value of "<name>:   N kB" in the text of /proc/PID/status, in bytes; 0 where it is missing. */
 static uint64_t status_kb(const char *text, const char *name)
 {

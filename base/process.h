@@ -42,6 +42,11 @@ int sa_limit(int resource, uint64_t value, struct sa_err **err);
 /* pidfd of a child, close-on-exec; -1 with *err where the kernel has none. */
 int sa_pidfd_open(pid_t pid, struct sa_err **err);
 
+/* SIGKILL for a child that is not reaped yet and may have become uid since its fork. Works without
+ * CAP_KILL, too: a process that becomes that user sends it. -1 with *err if it could not be sent.
+ */
+int sa_kill_child(pid_t pid, uid_t uid, struct sa_err **err);
+
 /* VmRSS and VmHWM of pid, in bytes. */
 int sa_memory_of(pid_t pid, uint64_t *rss, uint64_t *peak, struct sa_err **err);
 

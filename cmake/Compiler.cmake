@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# How every C file of the project is compiled: C17, warnings are errors, hardened.
+# How every C file of the project is compiled: C17, warnings are errors (but in packages, which compilers of
+# later years build as well), hardened.
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -11,8 +12,11 @@ target_compile_definitions(sa_flags INTERFACE _GNU_SOURCE SA_VERSION="${PROJECT_
 target_include_directories(sa_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_options(sa_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
-  -Wundef -Wpointer-arith -Wwrite-strings -Werror
+  -Wundef -Wpointer-arith -Wwrite-strings
   -fno-strict-aliasing -fstack-protector-strong -fno-common)
+if(SA_WERROR)
+  target_compile_options(sa_flags INTERFACE -Werror)
+endif()
 target_link_options(sa_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 
 if(SA_SANITIZE)

@@ -60,8 +60,7 @@ static const struct section sections[] = {
     {SA_KEY_HONOURED, "Keys", "These do what they say."},
     {SA_KEY_IGNORED, "Keys without effect",
      "These are taken, each with one warning, so that files written for Armory's agent or for "
-     "Clouddriver "
-     "load as they are."},
+     "Clouddriver load as they are."},
     {SA_KEY_REFUSED, "Keys that are refused",
      "Going on without their effect would be unsafe, so a file with one of them is an error."},
 };
@@ -72,23 +71,63 @@ static int done(const struct sa_buf *out, struct sa_err **err)
     return out->failed ? sa_err_set(err, SA_EMEMORY, "no memory for the reference of keys") : 0;
 }
 
-/* A backslash, and a dot or quote at the beginning of a line, mean something to roff. */
-static void add_roff(const char *s, struct sa_buf *out)
+#define ROFF_WIDTH 78
+
+/* How many bytes up to the next blank or the end. */
+static size_t word_length(const char *s)
 {
-    if (*s == '.' || *s == '\'')
+    return strcspn(s, " ");
+}
+
+/* A backslash, and a dot or quote at the beginning of a line, mean something to roff. */
+static size_t add_roff_word(const char *word, size_t n, bool begins, struct sa_buf *out)
+{
+    size_t before = out->len;
+    if (begins && (*word == '.' || *word == '\''))
         sa_buf_adds(out, "\\&");
-    for (; *s != '\0'; s++) {
-        if (*s == '\\')
+    for (size_t i = 0; i < n; i++) {
+        if (word[i] == '\\')
             sa_buf_adds(out, "\\e");
         else
-            sa_buf_addc(out, *s);
-        /* New sentence, new line: mandoc(1) asks for it. */
-        if (*s == '.' && s[1] == ' ') {
+            sa_buf_addc(out, word[i]);
+    }
+    return out->len - before;
+}
+
+/* New sentence, new line, and no line that is long: mandoc(1) asks for it. */
+static void add_roff(const char *s, struct sa_buf *out)
+{
+    size_t column = 0;
+    while (*s != '\0') {
+        size_t n = word_length(s);
+        bool sentence = n > 0 && s[n - 1] == '.';
+        if (column > 0 && column + 1 + n > ROFF_WIDTH) {
             sa_buf_addc(out, '\n');
-            s++;
+            column = 0;
+        }
+        if (column > 0) {
+            sa_buf_addc(out, ' ');
+            column++;
+        }
+        column += add_roff_word(s, n, column == 0, out);
+        s += n;
+        s += strspn(s, " ");
+        if (sentence && *s != '\0') {
+            sa_buf_addc(out, '\n');
+            column = 0;
         }
     }
     sa_buf_addc(out, '\n');
+}
+
+/* A list's commas are followed by blanks, so that it can be broken into lines. */
+static void add_spaced(const char *s, struct sa_buf *out)
+{
+    for (; *s != '\0'; s++) {
+        sa_buf_addc(out, *s);
+        if (*s == ',' && s[1] != ' ' && s[1] != '\0')
+            sa_buf_addc(out, ' ');
+    }
 }
 
 static void add_mdoc_key(const struct sa_key *k, struct sa_buf *out)
@@ -98,9 +137,19 @@ static void add_mdoc_key(const struct sa_key *k, struct sa_buf *out)
         sa_buf_addf(out, " , %s", k->alias);
     sa_buf_addc(out, '\n');
     if (k->class == SA_KEY_HONOURED) {
-        sa_buf_addc(out, '(');
-        add_type(k, out);
-        sa_buf_addf(out, "; default: %s)\n", preset_text(k));
+        struct sa_buf facts;
+        sa_buf_init(&facts, 0);
+        sa_buf_addc(&facts, '(');
+        add_type(k, &facts);
+        sa_buf_addf(&facts, "; default: ");
+        add_spaced(preset_text(k), &facts);
+        sa_buf_addc(&facts, ')');
+        sa_buf_addc(&facts, '\0');
+        if (facts.failed)
+            out->failed = true;
+        else
+            add_roff(facts.data, out);
+        sa_buf_free(&facts);
     }
     add_roff(k->help, out);
 }
@@ -108,7 +157,9 @@ static void add_mdoc_key(const struct sa_key *k, struct sa_buf *out)
 int sa_config_reference_mdoc(struct sa_buf *out, struct sa_err **err)
 {
     for (size_t s = 0; s < N_SECTIONS; s++) {
-        sa_buf_addf(out, ".Ss %s\n%s\n.Bl -tag -width Ds\n", sections[s].title, sections[s].intro);
+        sa_buf_addf(out, ".Ss %s\n", sections[s].title);
+        add_roff(sections[s].intro, out);
+        sa_buf_adds(out, ".Bl -tag -width Ds\n");
         for (size_t i = 0; i < sa_n_keys; i++) {
             if (sa_keys[i].class == sections[s].class)
                 add_mdoc_key(&sa_keys[i], out);

@@ -58,6 +58,10 @@ struct sa_account {
     int64_t requests_per_second; /* cap on requests to one API server */
     int64_t worker_memory_bytes; /* limit of a worker */
     char *sandbox;               /* "required", "auto", "off" */
+    /* of operations: kubernetes.retries.*, and whether a Secret may be in a result */
+    bool retries_enabled, retry_any_error, secrets_never;
+    int64_t max_retries, retry_backoff_ms;
+    struct sa_strings retryable_errors;
 };
 
 enum sa_sink_kind { SA_SINK_SQLITE, SA_SINK_GRPC, SA_SINK_JSONL };

@@ -12,6 +12,9 @@
 #include "base/hash.h"
 #include "config/load.h"
 
+/* What the package presets; the administrator's files override it. */
+#define PACKAGE_FILE "/usr/share/scale-agent/scale-agent.yml"
+
 #define MAX_FILES 20000
 #define MAX_TOTAL ((size_t)64 << 20)
 #define MAX_FILE  ((size_t)4 << 20)
@@ -262,10 +265,11 @@ static bool in_container(void)
 
 const struct sa_config_paths *sa_config_default_paths(void)
 {
-    static const char *const host_files[] = {"/etc/scale-agent/scale-agent.yml", NULL};
-    static const char *const container_files[] = {"/opt/armory/config/armory-agent.yml",
-                                                  "/opt/armory/config/armory-agent-local.yml",
-                                                  "/etc/scale-agent/scale-agent.yml", NULL};
+    static const char *const host_files[] = {PACKAGE_FILE, "/etc/scale-agent/scale-agent.yml",
+                                             NULL};
+    static const char *const container_files[] = {
+        PACKAGE_FILE, "/opt/armory/config/armory-agent.yml",
+        "/opt/armory/config/armory-agent-local.yml", "/etc/scale-agent/scale-agent.yml", NULL};
     static const char *const drop_ins[] = {"/etc/scale-agent/scale-agent.d", NULL};
     static const char *const accounts[] = {"/etc/scale-agent/accounts.d", NULL};
     static const struct sa_config_paths host = {host_files, drop_ins, accounts};

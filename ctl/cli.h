@@ -46,6 +46,8 @@ struct sa_cli {
 int sa_cli_ask(const char *socket, const char *request, cJSON **answer, struct sa_err **err);
 /* The same; *answer holds with an error, too, what came before it, and is always the caller's. */
 int sa_cli_ask_all(const char *socket, const char *request, cJSON **answer, struct sa_err **err);
+/* A channel to the account's worker (ipc/operate.h), the caller's; -1 with *err. */
+int sa_cli_operate(const char *socket, const char *account, struct sa_err **err);
 /* Prints the error of sa_cli_ask (or another) to standard error. Returns the exit code for it. */
 int sa_cli_fail(struct sa_err *err);
 /* Asks for the status: the one object of its answer, owned by the caller. */

@@ -128,14 +128,35 @@ static int take_lines(struct sa_buf *b, cJSON *answer, struct sa_err **err)
     return r;
 }
 
-static int read_answer(int fd, cJSON *answer, struct sa_err **err)
+/* As recv(); a descriptor that comes along goes to *passed (NULL: none is wanted). */
+static ssize_t receive(int fd, void *p, size_t size, int *passed)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec v = {p, size};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    if (passed != NULL && *passed < 0) {
+        m.msg_control = &control;
+        m.msg_controllen = CMSG_LEN(sizeof(int)); /* of one alone */
+    }
+    ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+        h->cmsg_len == CMSG_LEN(sizeof(int)) && passed != NULL)
+        memcpy(passed, CMSG_DATA(h), sizeof(int));
+    return n;
+}
+
+static int read_answer(int fd, cJSON *answer, int *passed, struct sa_err **err)
 {
     struct sa_buf b;
     char chunk[65536];
     int r = 0;
     sa_buf_init(&b, MAX_ANSWER);
     while (r == 0) {
-        ssize_t n = recv(fd, chunk, sizeof chunk, 0);
+        ssize_t n = receive(fd, chunk, sizeof chunk, passed);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -161,7 +182,29 @@ int sa_cli_ask_all(const char *socket, const char *request, cJSON **answer, stru
     if (*answer == NULL)
         return sa_err_set(err, SA_EMEMORY, "no memory for an answer");
     SA_CLEANUP(sa_closep) int fd = connect_to(socket, err);
-    return fd >= 0 && send_request(fd, request, err) == 0 ? read_answer(fd, *answer, err) : -1;
+    return fd >= 0 && send_request(fd, request, err) == 0 ? read_answer(fd, *answer, NULL, err)
+                                                          : -1;
+}
+
+int sa_cli_operate(const char *socket, const char *account, struct sa_err **err)
+{
+    char request[4096];
+    int passed = -1;
+    int n = snprintf(request, sizeof request, "operate %s", account);
+    if (n < 0 || (size_t)n >= sizeof request)
+        return sa_err_set(err, SA_EREFUSED, "the account's name is too long");
+    SA_CLEANUP(sa_closep) int fd = connect_to(socket, err);
+    if (fd < 0 || send_request(fd, request, err) != 0)
+        return -1;
+    cJSON *answer = cJSON_CreateArray();
+    int r = answer == NULL ? sa_err_set(err, SA_EMEMORY, "no memory for an answer")
+                           : read_answer(fd, answer, &passed, err);
+    cJSON_Delete(answer);
+    if (r == 0 && passed < 0)
+        r = sa_err_set(err, SA_EPROTOCOL, "the agent passed no channel; do versions differ?");
+    if (r != 0)
+        sa_closep(&passed);
+    return passed;
 }
 
 int sa_cli_ask(const char *socket, const char *request, cJSON **answer, struct sa_err **err)

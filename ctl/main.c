@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctl/cli.h"
+#include "ctl/op.h"
 
 #define STOCK_SOCKET "/run/scale-agent/control.sock"
 
@@ -77,6 +78,8 @@ static void print_help(void)
         printf("  %s %s\n", commands[i].name, commands[i].arguments);
         printf("        %s\n", commands[i].help);
     }
+    puts("  op ACCOUNT OPERATION ...\n"
+         "        get, apply, delete, logs and others by hand; see scale-agentctl op --help");
     fputs(options_help, stdout);
 }
 
@@ -196,11 +199,20 @@ int main(int argc, char **argv)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     struct options o = {.cli = {.socket = STOCK_SOCKET}};
-    int option;
+    int option, r = 0;
     o.cli.colour = isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0') &&
                    (term == NULL || strcmp(term, "dumb") != 0);
+    /* Up to the command: what follows op is its own. */
+    while ((option = getopt_long(argc, argv, "+s:n:o:h", long_options, NULL)) >= 0) {
+        r = take_option(&o, option);
+        if (r != 0 || o.done)
+            return r;
+    }
+    if (optind < argc && strcmp(argv[optind], "op") == 0)
+        return sa_cmd_op(&o.cli, argc - optind - 1, argv + optind + 1);
+    optind = 0; /* again, with those behind the command */
     while ((option = getopt_long(argc, argv, "s:n:o:h", long_options, NULL)) >= 0) {
-        int r = take_option(&o, option);
+        r = take_option(&o, option);
         if (r != 0 || o.done)
             return r;
     }

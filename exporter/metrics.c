@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exporter/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "ipc/slot.h"
@@ -66,6 +67,21 @@ static double sum(const cJSON *accounts, const char *name)
     return total;
 }
 
+/* Prometheus counts time in seconds: the metric's name for a field, and what its values are
+ * multiplied with. */
+static double base_unit(const char *field, char *name, size_t n)
+{
+    static const char micro[] = "microseconds";
+    size_t len = strlen(field), tail = sizeof(micro) - 1;
+
+    if (len < tail || strcmp(field + len - tail, micro) != 0) {
+        snprintf(name, n, "%s", field);
+        return 1;
+    }
+    snprintf(name, n, "%.*sseconds", (int)(len - tail), field);
+    return 1e-6;
+}
+
 /* Of each account, from the table that workers fill; the uplink's own under another prefix. */
 static void write_counters(const cJSON *accounts, const cJSON *uplink, struct sa_buf *b)
 {
@@ -79,21 +95,24 @@ static void write_counters(const cJSON *accounts, const cJSON *uplink, struct sa
     const cJSON *a;
 
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
-        sa_buf_addf(b, "# HELP scale_agent_%s %s\n# TYPE scale_agent_%s %s\n", counters[i].name,
-                    counters[i].help, counters[i].name, counters[i].kind);
+        const char *field = counters[i].name, *help = counters[i].help, *kind = counters[i].kind;
+        char name[64];
+        double scale = base_unit(field, name, sizeof(name));
+
+        sa_buf_addf(b, "# HELP scale_agent_%s %s\n# TYPE scale_agent_%s %s\n", name, help, name,
+                    kind);
         cJSON_ArrayForEach(a, accounts)
         {
-            sa_buf_addf(b, "scale_agent_%s{", counters[i].name);
+            sa_buf_addf(b, "scale_agent_%s{", name);
             label(b, "account", text(a, "name"));
             sa_buf_addc(b, '}');
-            add_value(b, number(a, counters[i].name));
+            add_value(b, number(a, field) * scale);
         }
         sa_buf_addf(b,
                     "# HELP scale_agent_uplink_%s of the uplink: %s\n"
                     "# TYPE scale_agent_uplink_%s %s\nscale_agent_uplink_%s",
-                    counters[i].name, counters[i].help, counters[i].name, counters[i].kind,
-                    counters[i].name);
-        add_value(b, number(uplink, counters[i].name));
+                    name, help, name, kind, name);
+        add_value(b, number(uplink, field) * scale);
     }
 }
 

@@ -32,7 +32,7 @@ int sa_data_get_header(const void *p, size_t n, struct sa_data_header *h, struct
     if (r.failed) {
         return sa_err_set(err, SA_EPROTOCOL, "data message of %zu bytes has no whole header", n);
     }
-    if (kind < SA_DATA_HELLO || kind > SA_DATA_LAST) {
+    if (kind < SA_DATA_HELLO || kind > SA_DATA_ROOM) {
         return sa_err_set(err, SA_EPROTOCOL, "data message of unknown kind %u", kind);
     }
     if (flags != 0 || low != 0 || high != 0) {

@@ -20,6 +20,8 @@
 
 #define SA_DATA_HEADER 16u
 #define SA_DATA_MAX    (512u * 1024u) /* bytes of one message; payloads stay below 256 KB */
+/* An operation brings a manifest: of one message towards the worker. */
+#define SA_DATA_DOWN_MAX (4u * 1024u * 1024u + SA_DATA_HEADER)
 
 /* What may be longer than a message goes in parts: the list of an account's scopes, both ways. Who
  * receives it bounds the whole. */
@@ -34,6 +36,10 @@ enum sa_data_kind {
     SA_DATA_DOWN,      /* u->w: it is down; what was not acknowledged is dirty */
     SA_DATA_REPLY,     /* u->w: a scaleagent.v1.AccountReply */
     SA_DATA_LAST,      /* w->u: empty: the worker stops, and waits for its acknowledgements */
+    SA_DATA_OPERATION, /* u->w: a scaleagent.v1.Operation */
+    SA_DATA_CANCEL,    /* u->w: a scaleagent.v1.OperationCancel */
+    SA_DATA_RESULT,    /* w->u: a scaleagent.v1.OperationResult, before what waits */
+    SA_DATA_ROOM,      /* u->w: u64 bytes of RESULTs that the stream has taken since UP */
 };
 
 struct sa_data_header {

@@ -37,7 +37,9 @@ struct sa_sp {
     struct sa_buf part; /* a message that comes in pieces */
     struct sa_buf rest; /* read, and not delivered because of a pause, or that its turn is over */
     struct sa_buf out;
-    size_t out_done; /* bytes of out that were sent */
+    size_t out_done;  /* bytes of out that were sent */
+    size_t out_mark;  /* where a message begins in out */
+    size_t out_first; /* the end of those that go before the others; not behind out_done: none */
     struct sa_timer resume;
     uint64_t until_ns; /* the end of its turn */
     bool greeted;      /* the other side's header has come */
@@ -232,6 +234,33 @@ static void work(struct sa_sp *c, int rounds, uint64_t turn_ns, bool although_pa
         destroy(c);
 }
 
+static void out_reset(struct sa_sp *c)
+{
+    sa_buf_reset(&c->out);
+    c->out_done = c->out_mark = c->out_first = 0;
+}
+
+/* Moves the mark to the first message of which nothing was sent. */
+static void out_walk(struct sa_sp *c)
+{
+    while (c->out_mark < c->out_done) {
+        uint64_t n = 0;
+
+        for (size_t i = 1; i < PREFIX_SIZE; i++)
+            n = n << 8 | (uint8_t)c->out.data[c->out_mark + i];
+        c->out_mark += PREFIX_SIZE + (size_t)n;
+    }
+}
+
+static void out_drop(struct sa_sp *c)
+{
+    out_walk(c);
+    sa_buf_drop(&c->out, c->out_done);
+    c->out_mark -= c->out_done;
+    c->out_first -= c->out_first < c->out_done ? c->out_first : c->out_done;
+    c->out_done = 0;
+}
+
 /* Sends what is queued. -1: broken. */
 static int flush(struct sa_sp *c, struct sa_err **err)
 {
@@ -248,10 +277,9 @@ static int flush(struct sa_sp *c, struct sa_err **err)
     }
     if (c->out_done == c->out.len) {
         sa_buf_trim(&c->out, KEEP);
-        c->out_done = 0;
+        out_reset(c);
     } else if (c->out_done > c->out.len / 2) {
-        sa_buf_drop(&c->out, c->out_done);
-        c->out_done = 0;
+        out_drop(c);
     }
     return watch(c, err);
 }
@@ -266,8 +294,7 @@ static void on_fd(void *arg, int fd, uint32_t events)
 
         if (flush(c, &err) < 0) {
             /* What it has sent before it went may still be read. */
-            sa_buf_reset(&c->out);
-            c->out_done = 0;
+            out_reset(c);
             watch(c, NULL);
             work(c, ROUNDS * 64, TURN_NS, false);
             return;
@@ -318,6 +345,7 @@ struct sa_sp *sa_sp_new(struct sa_loop *l, int fd, const struct sa_sp_limits *li
     sa_buf_init(&c->out, 0);
     if (sa_loop_fd(l, fd, EPOLLIN, on_fd, c, err) == 0 &&
         sa_buf_add(&c->out, header, sizeof header) == 0) {
+        c->out_mark = sizeof header;
         flush(c, NULL); /* a broken connection is found by reading */
         return c;
     }
@@ -326,33 +354,66 @@ struct sa_sp *sa_sp_new(struct sa_loop *l, int fd, const struct sa_sp_limits *li
     return NULL;
 }
 
-int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *body,
-               size_t body_len, struct sa_err **err)
+/* Opens a gap of n bytes in what waits, behind what a part of has left and what went in so before.
+ */
+static char *out_gap(struct sa_sp *c, size_t n)
+{
+    out_walk(c);
+    size_t at = c->out_first > c->out_mark ? c->out_first : c->out_mark;
+
+    memmove(c->out.data + at + n, c->out.data + at, c->out.len - at);
+    c->out.len += n;
+    c->out.data[c->out.len] = '\0';
+    c->out_first = at + n;
+    return c->out.data + at;
+}
+
+static char *out_end(struct sa_sp *c, size_t n)
+{
+    char *at = c->out.data + c->out.len;
+
+    c->out.len += n;
+    c->out.data[c->out.len] = '\0';
+    return at;
+}
+
+static int send_one(struct sa_sp *c, bool first, const void *head, size_t head_len,
+                    const void *body, size_t body_len, struct sa_err **err)
 {
     uint64_t n = (uint64_t)head_len + body_len;
-    uint8_t prefix[PREFIX_SIZE] = {1};
     bool idle = c->out.len == 0;
+    char *p;
 
     if (c->doomed)
         return 0;
-    for (size_t i = 0; i < 8; i++)
-        prefix[1 + i] = (uint8_t)(n >> (56 - 8 * i));
     if (c->out.len - c->out_done + PREFIX_SIZE + n > c->limits.queue)
         return sa_err_set(err, SA_ELIMIT, "%zu bytes wait already", c->out.len - c->out_done);
     if (sa_buf_reserve(&c->out, PREFIX_SIZE + (size_t)n) < 0)
         return sa_err_set(err, SA_EMEMORY, "no memory for a message of %llu bytes",
                           (unsigned long long)n);
-    sa_buf_add(&c->out, prefix, sizeof prefix);
+    p = first ? out_gap(c, PREFIX_SIZE + (size_t)n) : out_end(c, PREFIX_SIZE + (size_t)n);
+    p[0] = 1;
+    for (size_t i = 0; i < 8; i++)
+        p[1 + i] = (char)(uint8_t)(n >> (56 - 8 * i));
     if (head_len > 0)
-        sa_buf_add(&c->out, head, head_len);
+        memcpy(p + PREFIX_SIZE, head, head_len);
     if (body_len > 0)
-        sa_buf_add(&c->out, body, body_len);
-    if (idle && flush(c, NULL) < 0) {
-        /* The connection is broken: reading finds its end. */
-        sa_buf_reset(&c->out);
-        c->out_done = 0;
-    }
+        memcpy(p + PREFIX_SIZE + head_len, body, body_len);
+    if (idle && flush(c, NULL) < 0) /* the connection is broken: reading finds its end */
+        out_reset(c);
     return 0;
+}
+
+int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *body,
+               size_t body_len, struct sa_err **err)
+{
+    return send_one(c, false, head, head_len, body, body_len, err);
+}
+
+int sa_sp_send_first(struct sa_sp *c, const void *head, size_t head_len, const void *body,
+                     size_t body_len, struct sa_err **err)
+{
+    return send_one(c, true, head, head_len, body, body_len, err);
 }
 
 size_t sa_sp_queued(const struct sa_sp *c)

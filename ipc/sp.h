@@ -53,6 +53,9 @@ void sa_sp_free(struct sa_sp *c);
  * when the queue is full, and the message is not sent; other failures come by end(). */
 int sa_sp_send(struct sa_sp *c, const void *head, size_t head_len, const void *body,
                size_t body_len, struct sa_err **err);
+/* The same, before all that waits: the message of which a part has left is finished first. */
+int sa_sp_send_first(struct sa_sp *c, const void *head, size_t head_len, const void *body,
+                     size_t body_len, struct sa_err **err);
 /* Bytes that the socket has not taken yet. */
 size_t sa_sp_queued(const struct sa_sp *c);
 /* While paused no message is delivered and nothing is read. */

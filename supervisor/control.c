@@ -332,6 +332,20 @@ static void on_connection(void *arg, int fd, uint32_t events)
     advance(c);
 }
 
+/* Root without CAP_CHOWN may still give what is its own to a group that it is in. */
+static int give_to_group(const char *path, gid_t gid)
+{
+    gid_t present = getegid();
+    int rc;
+
+    if (chown(path, (uid_t)-1, gid) == 0)
+        return chmod(path, 0660);
+    if (errno != EPERM || geteuid() != 0 || setegid(gid) < 0)
+        return -1;
+    rc = chown(path, (uid_t)-1, gid) == 0 ? chmod(path, 0660) : -1;
+    return setegid(present) < 0 ? -1 : rc;
+}
+
 static int listen_at(struct sa_control *c, struct sa_err **err)
 {
     const struct sa_identity *id = &c->sup->identity;
@@ -349,8 +363,7 @@ static int listen_at(struct sa_control *c, struct sa_err **err)
     umask(mask);
     if (rc < 0)
         return sa_err_sys(err, errno, "cannot make the control socket %s", c->path);
-    if (id->control_group_set &&
-        (chown(c->path, (uid_t)-1, id->control_gid) < 0 || chmod(c->path, 0660) < 0))
+    if (id->control_group_set && give_to_group(c->path, id->control_gid) < 0)
         return sa_err_sys(err, errno, "cannot give the control socket %s to its group", c->path);
     if (listen(c->fd, 64) < 0)
         return sa_err_sys(err, errno, "cannot listen at %s", c->path);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -49,6 +50,25 @@ static void take_user(const struct sa_settings *s, struct sa_identity *id)
            (unsigned)id->uid);
 }
 
+/* In a user namespace there may be no such users: user_namespaces(7). */
+static bool range_exists(const struct sa_settings *s)
+{
+    int64_t first, outside, count;
+    bool found = false;
+    FILE *f = fopen("/proc/self/uid_map", "re");
+
+    if (!f)
+        return true;
+    while (!found && fscanf(f, "%" SCNd64 " %" SCNd64 " %" SCNd64, &first, &outside, &count) == 3)
+        found =
+            s->uid_range_first >= first && s->uid_range_first + s->uid_range_count <= first + count;
+    fclose(f);
+    if (!found)
+        sa_log(SA_WARN, "the users of uidRange do not exist in this container: all workers run as "
+                        "one user");
+    return found;
+}
+
 int sa_identity_resolve(const struct sa_settings *s, struct sa_identity *id, struct sa_err **err)
 {
     memset(id, 0, sizeof(*id));
@@ -66,7 +86,7 @@ int sa_identity_resolve(const struct sa_settings *s, struct sa_identity *id, str
     if (!id->root)
         return 0;
     if (s->uid_range_count > 0 && s->uid_range_first > 0 &&
-        s->uid_range_first + s->uid_range_count < UINT32_MAX) {
+        s->uid_range_first + s->uid_range_count < UINT32_MAX && range_exists(s)) {
         id->range_first = (uid_t)s->uid_range_first;
         id->range_count = (uint32_t)s->uid_range_count;
     }
@@ -100,6 +120,16 @@ static int make_parents(const char *path, struct sa_err **err)
     return 0;
 }
 
+/* A service manager has made it, and may not have left root the rights to change it. */
+static bool is_as_wanted(const struct sa_identity *id, const char *path, uid_t uid, gid_t gid,
+                         mode_t mode)
+{
+    struct stat st;
+
+    return id->root && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid &&
+           st.st_gid == gid && (st.st_mode & 07777) == mode;
+}
+
 /* Makes path, or brings what is there (a directory, not a link to one) to owner and mode. */
 static int make_directory(const struct sa_identity *id, const char *path, uid_t uid, gid_t gid,
                           mode_t mode, struct sa_err **err)
@@ -107,6 +137,8 @@ static int make_directory(const struct sa_identity *id, const char *path, uid_t 
     SA_CLEANUP(sa_closep) int fd = -1;
     bool made = mkdir(path, mode) == 0;
 
+    if (!made && errno == EEXIST && is_as_wanted(id, path, uid, gid, mode))
+        return 0;
     if (!made && errno != EEXIST)
         return sa_err_sys(err, errno, "cannot make directory %s", path);
     fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

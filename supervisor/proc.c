@@ -236,6 +236,7 @@ static int fork_it(struct sa_proc *p, const struct sa_proc_start *start, struct 
         .helper_fd = start->helper_fd,
     };
 
+    p->uid = start->uid;
     if (!p->slot) {
         p->slot = sa_slot_new(err);
         if (!p->slot)
@@ -306,6 +307,7 @@ bool sa_proc_stop(struct sa_proc *p, uint64_t grace_ns)
 
 void sa_proc_kill(struct sa_proc *p, enum sa_end why, const char *fmt, ...)
 {
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
     va_list ap;
 
     if (!sa_proc_alive(p) || p->reaped)
@@ -317,8 +319,8 @@ void sa_proc_kill(struct sa_proc *p, enum sa_end why, const char *fmt, ...)
         va_end(ap);
     }
     /* Not reaped yet, so the number can't belong to another process. */
-    if (p->pid > 0)
-        kill(p->pid, SIGKILL);
+    if (p->pid > 0 && sa_kill_child(p->pid, p->uid, &err) < 0)
+        sa_log(SA_ERROR, "%s", sa_err_msg(err));
 }
 
 static void retry_due(void *arg)

@@ -110,6 +110,7 @@ struct sa_proc {
     enum sa_proc_state state;
 
     pid_t pid;            /* 0: none, or reaped already */
+    uid_t uid;            /* what it becomes, where it is root's to change that */
     struct sa_ctl *ctl;   /* NULL: none */
     struct sa_slot *slot; /* made at the first start, kept until sa_proc_free() */
     uint64_t started_ns, ready_ns, ended_ns; /* 0: not yet */

@@ -97,6 +97,15 @@ static void forget_asked(struct sa_reload *r)
     r->n_extra = 0;
 }
 
+/* It may be reaped already, while its answer is still being read. */
+static void end_reader(const struct sa_reload *r)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+
+    if (r->pid > 0 && sa_kill_child(r->pid, r->sup->identity.uid, &err) < 0)
+        sa_log(SA_ERROR, "%s", sa_err_msg(err));
+}
+
 void sa_reload_free(struct sa_reload *r)
 {
     if (!r)
@@ -104,8 +113,7 @@ void sa_reload_free(struct sa_reload *r)
     sa_timer_cancel(r->sup->loop, &r->timeout);
     sa_timer_cancel(r->sup->loop, &r->rescan);
     sa_timer_cancel(r->sup->loop, &r->refresh);
-    if (r->pid > 0)
-        kill(r->pid, SIGKILL);
+    end_reader(r);
     if (r->fd >= 0) {
         sa_loop_fd_remove(r->sup->loop, r->fd);
         sa_closep(&r->fd);
@@ -349,13 +357,6 @@ static void step(struct sa_reload *r)
 {
     if (r->running && r->fd < 0 && r->pid == 0)
         finish(r);
-}
-
-/* It may be reaped already, while its answer is still being read. */
-static void end_reader(const struct sa_reload *r)
-{
-    if (r->pid > 0)
-        kill(r->pid, SIGKILL);
 }
 
 static void on_answer(void *arg, int fd, uint32_t events)

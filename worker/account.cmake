@@ -7,5 +7,10 @@ sa_module(sa_worker
     session.c welcome.c batch.c compare.c snapshot.c resolve.c checkpoint.c
     fingerprint.c
     turn.c report.c describe.c link.c worker.c prepare.c
+    ops/mapping.c ops/ids.c
+    ops/engine.c ops/engine_order.c ops/engine_request.c ops/engine_kinds.c
+    ops/engine_object.c ops/engine_result.c ops/engine_words.c ops/relay.c
+    ops/manifest.c ops/pages.c
+    ops/op_get.c ops/op_list.c ops/op_create.c ops/op_patch.c ops/op_delete.c ops/op_scale.c
   LINK sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
        PkgConfig::CURL PkgConfig::OPENSSL)

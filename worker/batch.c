@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/points.h"
+#include "worker/ops/engine.h"
 #include "worker/scope.h"
 #include "worker/session.h"
 #include "worker/step.h"
@@ -191,7 +192,8 @@ static void pace(struct sa_worker *w, size_t bytes)
     uint64_t now = sa_mono_ns(), since = now - w->batch.flushed_ns;
     w->batch.flushed_ns = now;
     uint64_t rest = flush_ns(w) < REST_MAX_NS ? flush_ns(w) : REST_MAX_NS;
-    if (since < 2 * rest && bytes < BATCH_BYTES / 2 && sa_lists_running(w) == 0)
+    if (since < 2 * rest && bytes < BATCH_BYTES / 2 && sa_lists_running(w) == 0 &&
+        !sa_ops_waited_for(w->ops))
         sa_loop_rest(w->loop, rest);
 }
 
@@ -214,6 +216,12 @@ void sa_batch_flush(struct sa_worker *w)
     sa_buf_trim(&b->entries, 2 * BATCH_BYTES);
     sent_deltas(w, n, b->oldest_ns);
     pace(w, len);
+}
+
+uint64_t sa_batch_last(const struct sa_worker *w)
+{
+    size_t left = w->large.there ? w->large.json.len - w->large.offset : 0;
+    return w->sequence - 1 + (left + PART_BYTES - 1) / PART_BYTES;
 }
 
 static void flush_timer(void *arg)

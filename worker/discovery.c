@@ -98,6 +98,7 @@ static void finished(struct sa_discovery *d, bool names_known)
     struct sa_resources found = d->found;
     d->found = (struct sa_resources){0};
     size_t missing = sa_resources_mark_custom(&found, names_known ? &d->names : NULL);
+    sa_served_fit(&found.served);
     reset(d);
     d->failures = 0;
     sa_plan_discovered(d->w, &found, missing);

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "config/settings.h"
+#include "worker/ops/mapping.h"
 
 struct sa_resource {
     char *group;   /* "" for the core group */
@@ -34,6 +35,7 @@ struct sa_resources {
     size_t n;
     struct sa_strings unknown; /* groups of which nothing is known now; "" the core group */
     bool crds_known;           /* the list of CustomResourceDefinitions could be read */
+    struct sa_served served;   /* all that can be named in an operation */
 };
 
 /* All of it is owned by r, which may be all zero. */

@@ -57,6 +57,7 @@ void sa_resources_free(struct sa_resources *r)
         sa_resource_clear(&r->v[i]);
     free(r->v);
     sa_names_clear(&r->unknown);
+    sa_served_free(&r->served);
     *r = (struct sa_resources){0};
 }
 
@@ -217,13 +218,14 @@ static bool has_string(const cJSON *array, const char *v)
     return false;
 }
 
-/* What both forms spell alike: verbs and shortNames. */
+/* What both forms spell alike: verbs and shortNames. Whatever has a name can be operated on; what
+ * can be listed and watched can be followed. */
 static int add_resource(struct sa_resources *out, const cJSON *json, struct sa_resource *r,
-                        struct sa_err **err)
+                        bool scales, bool preferred, struct sa_err **err)
 {
     const cJSON *verbs = cJSON_GetObjectItemCaseSensitive(json, "verbs");
-    if (!*r->plural || !*r->kind || strchr(r->plural, '/') || !has_string(verbs, "list") ||
-        !has_string(verbs, "watch"))
+    bool lists = has_string(verbs, "list");
+    if (!*r->plural || !*r->kind || strchr(r->plural, '/'))
         return 0;
     int rc = 0;
     const cJSON *e;
@@ -232,16 +234,32 @@ static int add_resource(struct sa_resources *out, const cJSON *json, struct sa_r
         if (cJSON_IsString(e) && rc == 0)
             rc = sa_names_add(&r->short_names, e->valuestring);
     }
+    const struct sa_served_resource served = {r->group,    r->version,      r->plural,     r->kind,
+                                              r->singular, &r->short_names, r->namespaced, scales,
+                                              lists,       preferred};
     if (rc)
         sa_err_set(err, SA_EMEMORY, "no memory for the list of resources");
     else
+        rc = sa_served_add(&out->served, &served, err);
+    if (rc == 0 && lists && has_string(verbs, "watch"))
         rc = sa_resources_add(out, r, err);
     sa_names_clear(&r->short_names);
     return rc;
 }
 
-static int aggregated_version(const cJSON *version, char *group, struct sa_resources *out,
-                              struct sa_err **err)
+static bool has_scale(const cJSON *resource)
+{
+    const cJSON *e;
+    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(resource, "subresources"))
+    {
+        if (strcmp(text(e, "subresource"), "scale") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int aggregated_version(const cJSON *version, char *group, bool preferred,
+                              struct sa_resources *out, struct sa_err **err)
 {
     if (strcmp(text(version, "freshness"), "Stale") == 0 &&
         sa_resources_add_unknown(out, group, err))
@@ -259,7 +277,7 @@ static int aggregated_version(const cJSON *version, char *group, struct sa_resou
             .singular = (char *)text(res, "singularResource"),
             .namespaced = strcmp(text(res, "scope"), "Namespaced") == 0,
         };
-        if (add_resource(out, res, &r, err))
+        if (add_resource(out, res, &r, has_scale(res), preferred, err))
             return -1;
     }
     return 0;
@@ -271,10 +289,12 @@ static int aggregated(const cJSON *doc, struct sa_resources *out, struct sa_err 
     cJSON_ArrayForEach(group, cJSON_GetObjectItemCaseSensitive(doc, "items"))
     {
         const cJSON *meta = cJSON_GetObjectItemCaseSensitive(group, "metadata");
+        bool first = true; /* versions come in the order of preference */
         cJSON_ArrayForEach(version, cJSON_GetObjectItemCaseSensitive(group, "versions"))
         {
-            if (aggregated_version(version, (char *)text(meta, "name"), out, err))
+            if (aggregated_version(version, (char *)text(meta, "name"), first, out, err))
                 return -1;
+            first = false;
         }
     }
     return 0;
@@ -327,6 +347,18 @@ int sa_discovery_parse(const char *json, size_t n, struct sa_resources *resource
     return rc;
 }
 
+/* "deployments/scale" */
+static void scale_of(struct sa_served *s, const char *group, const char *version, const char *name)
+{
+    const char *slash = strchr(name, '/');
+    char plural[SA_MAP_NAME];
+    if (!slash || strcmp(slash, "/scale") != 0 || (size_t)(slash - name) >= sizeof plural)
+        return;
+    memcpy(plural, name, (size_t)(slash - name));
+    plural[slash - name] = '\0';
+    sa_served_scales(s, group, version, plural);
+}
+
 int sa_discovery_parse_version(const char *json, size_t n, const char *group, const char *version,
                                struct sa_resources *resources, struct sa_err **err)
 {
@@ -338,6 +370,7 @@ int sa_discovery_parse_version(const char *json, size_t n, const char *group, co
                           version);
     }
     int rc = 0;
+    bool preferred = !sa_served_knows(&resources->served, group); /* it is read first */
     const cJSON *res;
     cJSON_ArrayForEach(res, cJSON_GetObjectItemCaseSensitive(doc, "resources"))
     {
@@ -350,7 +383,8 @@ int sa_discovery_parse_version(const char *json, size_t n, const char *group, co
             .namespaced = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(res, "namespaced")),
         };
         if (rc == 0)
-            rc = add_resource(resources, res, &r, err);
+            rc = add_resource(resources, res, &r, false, preferred, err);
+        scale_of(&resources->served, group, version, r.plural);
     }
     cJSON_Delete(doc);
     return rc;

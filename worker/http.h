@@ -30,6 +30,7 @@ struct sa_request;
 
 struct sa_response {
     int status;             /* HTTP status, 0 if none came */
+    bool sent;              /* at least a part of the request may have reached the server */
     int64_t retry_after_ms; /* Retry-After of a 429 or 503, else -1 */
     char content_type[64];
     const struct sa_err

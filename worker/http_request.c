@@ -420,6 +420,7 @@ void sa_request_finish(struct sa_request *r, const struct sa_err *error)
     struct sa_http *h = r->http;
     struct sa_response response = {
         .status = r->status,
+        .sent = r->issued,
         .retry_after_ms = retry_after_ms(r),
         .error = error,
         .body = &r->received,

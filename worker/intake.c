@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/ops/engine.h"
 #include "worker/plan.h"
 #include "worker/scope.h"
 #include "worker/session.h"
@@ -87,6 +88,8 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
         if (s->definitions)
             sa_plan_definitions_changed(w);
         send_or_mark(s, o, NULL);
+        if (w->ops)
+            sa_ops_object_gone(w->ops);
         break;
     case SA_REMOVED_ABSENT:
         /* The other side may know it where the table does not know everything; a dirty key was
@@ -99,7 +102,7 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
     }
 }
 
-static uint32_t uid_hash(const char *uid)
+uint32_t sa_intake_uid_hash(const char *uid)
 {
     uint32_t h = 2166136261u; /* FNV-1a */
     for (; *uid; uid++)
@@ -126,7 +129,8 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
         sa_plan_definitions_changed(w);
     w->average += (w->scratch.len + 256) / 64;
     w->average -= w->average / 64;
-    switch (sa_table_put(w->table, s->id, key, uid_hash(o->uid), o->version, &o->digest)) {
+    switch (
+        sa_table_put(w->table, s->id, key, sa_intake_uid_hash(o->uid), o->version, &o->digest)) {
     case SA_PUT_NEW:
         if (s->definitions)
             sa_plan_definition_listed(w, o->name);

@@ -73,11 +73,12 @@ static void on_drained(void *arg)
 static const struct sa_sp_events sp_events = {on_message, on_end, on_drained};
 
 static int send_message(struct sa_link *k, const struct sa_data_header *h, const void *p, size_t n,
-                        struct sa_err **err)
+                        bool first, struct sa_err **err)
 {
     uint8_t head[SA_DATA_HEADER];
     sa_data_put_header(head, h);
-    return sa_sp_send(k->sp, head, sizeof head, p, n, err);
+    return first ? sa_sp_send_first(k->sp, head, sizeof head, p, n, err)
+                 : sa_sp_send(k->sp, head, sizeof head, p, n, err);
 }
 
 /* A Unix socket's connect does not wait but where the listener's queue is full, and then a
@@ -97,7 +98,7 @@ static int open_socket(const struct sa_link *k)
 static void dial(void *arg)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    static const struct sa_sp_limits limits = {SA_DATA_MAX, QUEUE_MAX};
+    static const struct sa_sp_limits limits = {SA_DATA_DOWN_MAX, QUEUE_MAX};
     const struct sa_data_header hello = {.kind = SA_DATA_HELLO};
     struct sa_link *k = arg;
     int fd = open_socket(k);
@@ -106,7 +107,7 @@ static void dial(void *arg)
         return;
     }
     k->sp = sa_sp_new(k->loop, fd, &limits, &sp_events, k, &err);
-    if (k->sp && send_message(k, &hello, k->key, sizeof k->key, &err) == 0)
+    if (k->sp && send_message(k, &hello, k->key, sizeof k->key, false, &err) == 0)
         return;
     sa_log(SA_ERROR, "the uplink: %s", sa_err_msg(err));
     sa_sp_free(k->sp);
@@ -164,10 +165,10 @@ static void on_broken(void *arg)
 }
 
 static void send_or_redial(struct sa_link *k, const struct sa_data_header *h, const void *p,
-                           size_t n)
+                           size_t n, bool first)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    if (!k->sp || sa_timer_armed(&k->redial) || send_message(k, h, p, n, &err) == 0)
+    if (!k->sp || sa_timer_armed(&k->redial) || send_message(k, h, p, n, first, &err) == 0)
         return;
     /* A message lost in the middle of a session: a new connection begins a new one. Not at once:
      * the caller is in the midst of that session. */
@@ -179,13 +180,19 @@ static void send_or_redial(struct sa_link *k, const struct sa_data_header *h, co
 void sa_link_send(struct sa_link *k, uint32_t events, uint64_t oldest_ns, const void *p, size_t n)
 {
     const struct sa_data_header h = {SA_DATA_ACCOUNT, events, oldest_ns};
-    send_or_redial(k, &h, p, n);
+    send_or_redial(k, &h, p, n, false);
+}
+
+void sa_link_result(struct sa_link *k, const void *p, size_t n)
+{
+    const struct sa_data_header h = {.kind = SA_DATA_RESULT};
+    send_or_redial(k, &h, p, n, true);
 }
 
 void sa_link_last(struct sa_link *k)
 {
     const struct sa_data_header h = {.kind = SA_DATA_LAST};
-    send_or_redial(k, &h, "", 0);
+    send_or_redial(k, &h, "", 0, false);
 }
 
 size_t sa_link_queued(const struct sa_link *k)

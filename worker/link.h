@@ -31,6 +31,8 @@ void sa_link_free(struct sa_link *k);
 /* Queues an AccountMessage (copied). Dropped while there is no connection: the session is down
  * then. */
 void sa_link_send(struct sa_link *k, uint32_t events, uint64_t oldest_ns, const void *p, size_t n);
+/* Queues an OperationResult before what waits. */
+void sa_link_result(struct sa_link *k, const void *p, size_t n);
 /* Says that nothing follows but what is sent up to now: acknowledgements come at once from here on.
  */
 void sa_link_last(struct sa_link *k);

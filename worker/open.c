@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "worker/ops/engine.h"
 #include "worker/reach.h"
 #include "worker/step.h"
 
@@ -47,6 +48,7 @@ static void again(struct sa_worker *w, const struct sa_err *err)
         sa_log(SA_WARN, "%s; next try in %.1f s", w->slot->last_error, (double)wait / 1e9);
     w->open_ns = sa_mono_ns() + wait;
     sa_worker_wake_at(w, w->open_ns);
+    sa_ops_discovered(w->ops, true);
 }
 
 static void ask(struct sa_worker *w, const char *path, const char *accept)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "worker/access.h"
 #include "worker/kinds.h"
+#include "worker/ops/engine.h"
 #include "worker/scope.h"
 #include "worker/session.h"
 
@@ -51,6 +52,7 @@ void sa_plan_failed(struct sa_worker *w)
         is_there(w->scopes[i]);
     due(w, FAILED_NS);
     w->pump = true;
+    sa_ops_discovered(w->ops, true);
 }
 
 void sa_plan_definitions_changed(struct sa_worker *w)
@@ -271,6 +273,7 @@ void sa_plan_discovered(struct sa_worker *w, struct sa_resources *found, size_t 
         sa_access_ask(w); /* ends in sa_plan_ready() */
     else
         apply(w, unresolved);
+    sa_ops_discovered(w->ops, false);
 }
 
 struct sa_scope *sa_plan_keep(struct sa_worker *w, const Scaleagent__V1__KnownScope *k)

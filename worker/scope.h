@@ -50,7 +50,10 @@ void sa_watch_open(struct sa_scope *s);
 void sa_watch_close(struct sa_scope *s);
 
 /* intake.c */
-enum sa_origin { SA_FROM_LIST, SA_FROM_WATCH, SA_FROM_GET };
+/* FROM_RESULT: as an operation left it, which was the present state at that moment. */
+enum sa_origin { SA_FROM_LIST, SA_FROM_WATCH, SA_FROM_GET, SA_FROM_RESULT };
+/* What the table keeps of a uid. */
+uint32_t sa_intake_uid_hash(const char *uid);
 /* One object as read. deleted: the last state of an object that is gone. */
 int sa_intake(struct sa_scope *s, const char *json, size_t n, enum sa_origin origin, bool deleted,
               struct sa_err **err);

@@ -90,13 +90,13 @@ static int by_address(const void *a, const void *b)
 /* The first pass, and the second where the first learned too late what to cut. */
 static int passes(struct sa_scrub_pass *s, const struct head *options)
 {
-    bool option_secret = is_secret(options);
+    bool option_secret = !s->opt->whole && is_secret(options);
     s->secret = option_secret;
     if (sa_scrub_pass(s) != 0) {
         return -1;
     }
     struct head h = head_of_object(s, options);
-    bool secret = option_secret || is_secret(&h);
+    bool secret = option_secret || (!s->opt->whole && is_secret(&h));
     if (SA_LIKELY(secret == s->secret && s->n_losers == 0)) {
         return 0;
     }

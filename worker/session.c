@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/points.h"
+#include "worker/ops/engine.h"
 #include "worker/scope.h"
 #include "worker/step.h"
 
@@ -295,13 +296,19 @@ int sa_session_message(struct sa_worker *w, enum sa_data_kind kind, const void *
     switch (kind) {
     case SA_DATA_UP:
         sa_session_down(w);
+        sa_ops_uplink_down(w->ops); /* of the stream before */
         w->session = SA_SESSION_UP;
         w->slot->connected = 1;
         w->slot->connections++;
         return 0;
     case SA_DATA_DOWN:
         sa_session_down(w);
+        sa_ops_uplink_down(w->ops);
         return 0;
+    case SA_DATA_OPERATION:
+    case SA_DATA_CANCEL:
+    case SA_DATA_ROOM:
+        return sa_ops_uplink(w->ops, kind, p, n, err);
     case SA_DATA_REPLY: {
         Scaleagent__V1__AccountReply *r = scaleagent__v1__account_reply__unpack(NULL, n, p);
         if (!r)

@@ -44,6 +44,9 @@ size_t sa_batch_room(const struct sa_worker *w);
 /* Takes the object (json NULL: its deletion) for sending. False: no room now. */
 bool sa_batch_add(struct sa_scope *s, const struct sa_object *o, const struct sa_buf *json);
 void sa_batch_flush(struct sa_worker *w);
+/* Sequence of the last delta that was taken, be it that it still waits or comes in parts; 0: none
+ * was in this epoch. */
+uint64_t sa_batch_last(const struct sa_worker *w);
 void sa_batch_discard(struct sa_worker *w);
 /* Goes on with an object that is sent in parts. */
 void sa_batch_large_step(struct sa_worker *w);

@@ -35,6 +35,8 @@
 #include "worker/scrub.h"
 #include "worker/table.h"
 
+struct sa_ops;
+
 /* Requests to the API server; in the process it is worker/http.h. */
 struct sa_api {
     struct sa_request *(*start)(void *arg, const struct sa_request_options *opt,
@@ -49,6 +51,8 @@ struct sa_out {
     void (*send)(void *arg, uint32_t events, uint64_t oldest_ns, const void *p, size_t n);
     size_t (*queued)(void *arg); /* bytes that wait to be taken by the other process */
     void *arg;
+    /* An encoded OperationResult; copied. It goes before what waits. */
+    void (*result)(void *arg, const void *p, size_t n);
 };
 
 /* A list under way. FULL lists read objects into the table, NAMES lists only what identifies them.
@@ -246,6 +250,9 @@ struct sa_worker {
     struct sa_out out;
     struct sa_http *http; /* for AccountOpen's facts; NULL in tests */
     struct sa_table *table;
+
+    struct sa_ops *ops;  /* what is asked of the cluster */
+    char namespace[64];  /* the account's own, for objects that name none; "": default */
 
     /* opening */
     struct sa_request *opening; /* of the API server's version or the cluster's identity */

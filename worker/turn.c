@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "worker/access.h"
 #include "worker/open.h"
+#include "worker/ops/engine.h"
 #include "worker/reach.h"
 #include "worker/report.h"
 #include "worker/scope.h"
@@ -115,6 +116,7 @@ void sa_worker_tick(struct sa_worker *w)
     if (w->http)
         sa_reach_crowded(w, sa_http_held(w->http));
     give_back(w);
+    sa_ops_tick(w->ops);
     w->pump = true; /* nothing that was overlooked waits longer than this */
     sa_worker_report(w);
 }
@@ -144,7 +146,8 @@ int sa_worker_init(struct sa_worker *w, struct sa_err **err)
     sa_buf_init(&w->large.json, 0);
     w->table = sa_table_new();
     w->discovery = sa_discovery_new(w);
-    if (!w->table || !w->discovery)
+    w->ops = sa_ops_new(w);
+    if (!w->table || !w->discovery || !w->ops)
         return sa_err_set(err, SA_EMEMORY, "no memory for the account's table");
     if (a->redact.n) {
         w->redact = sa_redact_new((const char *const *)a->redact.v, a->redact.n, err);
@@ -160,6 +163,8 @@ void sa_worker_clear(struct sa_worker *w)
     sa_timer_cancel(w->loop, &w->tick);
     sa_timer_cancel(w->loop, &w->wake);
     sa_timer_cancel(w->loop, &w->batch.timer);
+    sa_ops_free(w->ops);
+    w->ops = NULL;
     sa_open_cancel(w);
     sa_reach_cancel(w);
     sa_access_cancel(w);
@@ -193,6 +198,7 @@ void sa_worker_start(struct sa_worker *w)
 void sa_worker_stop(struct sa_worker *w)
 {
     w->stopping = true;
+    sa_ops_stop(w->ops);
     sa_batch_flush(w);
     sa_batch_large_step(w);
     for (size_t i = 0; i < w->n_scopes; i++)

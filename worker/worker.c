@@ -14,6 +14,7 @@
 #include "worker/credential.h"
 #include "worker/describe.h"
 #include "worker/link.h"
+#include "worker/ops/engine.h"
 #include "worker/scope.h"
 #include "worker/session.h"
 #include "worker/state.h"
@@ -61,6 +62,11 @@ static size_t out_queued(void *arg)
     return sa_link_queued(((struct process *)arg)->link);
 }
 
+static void out_result(void *arg, const void *p, size_t n)
+{
+    sa_link_result(((struct process *)arg)->link, p, n);
+}
+
 /* ---- what calls the worker's state ---- */
 
 static int link_message(void *arg, enum sa_data_kind kind, const void *p, size_t n,
@@ -74,6 +80,7 @@ static void link_down(void *arg)
 {
     struct process *pr = arg;
     sa_session_down(&pr->w);
+    sa_ops_uplink_down(pr->w.ops);
 }
 
 static void link_drained(void *arg)
@@ -86,9 +93,12 @@ static void stop_poll(void *arg)
 {
     struct process *pr = arg;
     struct sa_worker *w = &pr->w;
-    bool quiet = sa_link_queued(pr->link) == 0 && w->unacked.n == 0;
+    bool acked = w->unacked.n == 0 || w->session != SA_SESSION_CACHING;
+    bool quiet = sa_link_queued(pr->link) == 0 && acked && !sa_ops_busy(w->ops);
     bool late = sa_mono_ns() - pr->stop_ns >= STOP_ACK_NS;
-    if (quiet || late || w->session != SA_SESSION_CACHING)
+    if (late)
+        sa_ops_end(w->ops);
+    if (quiet || late)
         sa_loop_stop(w->loop); /* what the socket has taken outlives the process */
     else
         sa_timer_set(w->loop, &pr->stop, STOP_POLL_NS, stop_poll, pr);
@@ -190,7 +200,7 @@ static int connect_all(struct process *pr, struct sa_err **err)
     if (!w->http)
         return -1;
     w->api = (struct sa_api){api_start, api_cancel, pr};
-    w->out = (struct sa_out){out_send, out_queued, pr};
+    w->out = (struct sa_out){out_send, out_queued, pr, out_result};
     const struct sa_link_events ev = {link_message, link_down, link_drained, pr};
     if (sa_data_url(url, sizeof url, a->runtime_dir, a->index))
         return sa_err_set(err, SA_ECONFIG, "the runtime directory's name is too long");

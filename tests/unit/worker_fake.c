@@ -7,7 +7,7 @@
 
 struct sa_request {
     struct sa_request *next;
-    char *path, *accept, *method;
+    char *path, *accept, *method, *body, *content_type;
     struct sa_request_options opt;
 };
 
@@ -20,6 +20,8 @@ static struct sa_request *api_start(void *arg, const struct sa_request_options *
     r->path = strdup(opt->path);
     r->accept = strdup(opt->accept ? opt->accept : "");
     r->method = strdup(opt->method ? opt->method : "GET");
+    r->body = strndup(opt->body_n ? opt->body : "", opt->body_n);
+    r->content_type = strdup(opt->content_type ? opt->content_type : "");
     r->opt = *opt;
     while (*end)
         end = &(*end)->next;
@@ -33,6 +35,8 @@ static void request_free(struct sa_request *r)
     free(r->path);
     free(r->accept);
     free(r->method);
+    free(r->body);
+    free(r->content_type);
     free(r);
 }
 
@@ -76,6 +80,16 @@ static size_t out_queued(void *arg)
     return ((struct fake *)arg)->queued;
 }
 
+static void out_result(void *arg, const void *p, size_t n)
+{
+    struct fake *f = arg;
+    ck_assert_uint_lt(n, 256 * 1024);
+    ck_assert_uint_lt(f->n_results, sizeof f->results / sizeof *f->results);
+    Scaleagent__V1__OperationResult *m = scaleagent__v1__operation_result__unpack(NULL, n, p);
+    ck_assert_ptr_nonnull(m);
+    f->results[f->n_results++] = m;
+}
+
 static void add(struct sa_strings *s, const char *v)
 {
     ck_assert_int_eq(sa_names_add(s, v), 0);
@@ -89,7 +103,7 @@ struct fake *fake_new(void)
     f->w.loop = sa_loop_new(NULL);
     f->w.slot = &f->slot;
     f->w.api = (struct sa_api){api_start, api_cancel, f};
-    f->w.out = (struct sa_out){out_send, out_queued, f};
+    f->w.out = (struct sa_out){out_send, out_queued, f, out_result};
     a->name = strdup("test");
     add(&a->kinds, "pod");
     a->max_resumable_resource_age_ms = 300000;
@@ -109,6 +123,8 @@ void fake_free(struct fake *f)
     ck_assert_ptr_null(f->pending);
     for (size_t i = 0; i < f->n_sent; i++)
         fake_drop(f->sent[i]);
+    for (size_t i = 0; i < f->n_results; i++)
+        scaleagent__v1__operation_result__free_unpacked(f->results[i], NULL);
     sa_loop_free(f->w.loop);
     sa_account_free(&f->w.account);
     free(f);
@@ -161,6 +177,21 @@ uint64_t fake_timeout(const struct sa_request *r)
     return r->opt.timeout_ns;
 }
 
+const char *fake_method(const struct sa_request *r)
+{
+    return r->method;
+}
+
+const char *fake_body(const struct sa_request *r)
+{
+    return r->body;
+}
+
+const char *fake_content_type(const struct sa_request *r)
+{
+    return r->content_type;
+}
+
 const char *fake_accept(const struct sa_request *r)
 {
     return r->accept;
@@ -173,7 +204,8 @@ static void done(struct fake *f, struct sa_request *r, int status, const char *b
     sa_buf_init(&b, 0);
     if (body)
         sa_buf_adds(&b, body);
-    struct sa_response resp = {.status = status, .retry_after_ms = -1, .error = error, .body = &b};
+    struct sa_response resp = {
+        .status = status, .sent = !f->unsent, .retry_after_ms = -1, .error = error, .body = &b};
     ck_assert(unlink_request(f, r));
     r->opt.on_done(r->opt.arg, &resp);
     request_free(r);

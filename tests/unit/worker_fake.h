@@ -25,6 +25,9 @@ struct fake {
     size_t queued;        /* what the link says */
     unsigned requests;
     uint64_t epoch;
+    Scaleagent__V1__OperationResult *results[256]; /* not yet taken */
+    size_t n_results;
+    bool unsent; /* requests that break never left */
 };
 
 /* An account that follows pods; change f->w.account before fake_start(). */
@@ -59,6 +62,9 @@ unsigned fake_pending(const struct fake *f, const char *text); /* how many */
 const char *fake_path(const struct sa_request *r);
 const char *fake_accept(const struct sa_request *r);
 uint64_t fake_timeout(const struct sa_request *r);
+const char *fake_method(const struct sa_request *r);
+const char *fake_body(const struct sa_request *r);
+const char *fake_content_type(const struct sa_request *r);
 /* Answers and ends it, then a turn. */
 void fake_answer(struct fake *f, struct sa_request *r, int status, const char *body);
 /* Ends it without an answer. */

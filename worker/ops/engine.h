@@ -17,7 +17,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "base/hash.h"
+#include "ipc/data.h"
 
 struct sa_worker;
 struct sa_scope;
@@ -62,10 +62,21 @@ void sa_ops_stop(struct sa_ops *o);
 bool sa_ops_busy(const struct sa_ops *o);
 void sa_ops_end(struct sa_ops *o);
 
+/* ---- the uplink as an asker (worker/ops/relay.c) ---- */
+
+/* A message of kind OPERATION, CANCEL or ROOM (ipc/data.h). -1: the uplink broke the protocol. */
+int sa_ops_uplink(struct sa_ops *o, enum sa_data_kind kind, const void *p, size_t n,
+                  struct sa_err **err);
+void sa_ops_uplink_down(struct sa_ops *o); /* the stream, or the way to it, has gone */
+
 /* What the rest of the worker tells the engine. */
 void sa_ops_discovered(struct sa_ops *o, bool failed); /* a discovery ended */
-/* An object left the table, or came anew under another uid. */
-void sa_ops_object_gone(struct sa_ops *o, struct sa_hash128 key);
+void sa_ops_object_gone(struct sa_ops *o);             /* an object left the table */
+/* Does anybody wait for something now? */
+static inline bool sa_ops_waited_for(const struct sa_ops *o)
+{
+    return o && sa_ops_busy(o);
+}
 void sa_ops_tick(struct sa_ops *o); /* each second: ids that are too old */
 
 #endif

@@ -49,12 +49,13 @@ int sa_served_add(struct sa_served *s, const struct sa_served_resource *r, struc
 /* The older form of discovery names subresources after their resources. */
 void sa_served_scales(struct sa_served *s, const char *group, const char *version,
                       const char *plural);
+bool sa_served_knows(const struct sa_served *s, const char *group);
 void sa_served_fit(struct sa_served *s); /* gives spare memory back */
 
 /* "deployment", "deploy", "Deployments", "deployment.apps", "deployments.v1.apps": as kubectl's
- * RESTMapper resolves an argument: short names first; of groups the first that the server names, in
- * its preferred version; a group matches as a whole, else by its beginning. False: there is none
- * such. */
+ * RESTMapper resolves an argument: full names before short ones; of groups the first that the
+ * server names, in its preferred version; a group matches as a whole, else by its beginning. False:
+ * there is none such. */
 bool sa_served_find(const struct sa_served *s, const char *kind, struct sa_mapping *out);
 /* Exactly this apiVersion ("apps/v1", "v1") and kind ("Deployment"), as manifests name it. */
 bool sa_served_find_exactly(const struct sa_served *s, const char *api_version, const char *kind,

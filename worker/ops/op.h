@@ -90,6 +90,7 @@ struct sa_op_request {
     int (*on_data)(struct sa_op *op, const void *p, size_t n, struct sa_err **err);
 };
 #define SA_OP_BODY_MAX ((size_t)16 * 1024 * 1024)
+#define SA_OP_LIST_MAX ((size_t)32 * 1024 * 1024) /* of one page of a list */
 
 /* next gets every answer that is one, good or bad. What is none (no connection, a time limit) ends
  * the operation by itself in the words of kubectl: UNAVAILABLE, TIMED_OUT, or UNKNOWN_OUTCOME where
@@ -126,6 +127,13 @@ bool sa_op_map_exactly(struct sa_op *op, const char *api_version, const char *ki
  * "namespace". */
 bool sa_op_segment(struct sa_op *op, const char *what, const char *text);
 
+/* True if the manifest's labels match; else the operation has ended: NO_OBJECTS in kubectl's words,
+ * "error: no objects passed to <command>". */
+bool sa_op_selected(struct sa_op *op, const char *label_selector,
+                    const ProtobufCBinaryData *manifest, const char *command);
+/* "deployment.apps/nginx", as kubectl names the operation's object to people. */
+void sa_op_title(const struct sa_op *op, char *out, size_t n);
+
 /* ---- the end ---- */
 
 /* kubectl's line for people, without line end; "" for none. */
@@ -138,6 +146,9 @@ void sa_op_fail(struct sa_op *op, sa_op_code code, const char *fmt, ...)
 void sa_op_fail_response(struct sa_op *op, const struct sa_response *r, const char *doing);
 /* The code for an HTTP status and a Status' reason ("AlreadyExists"). */
 sa_op_code sa_op_status_code(int status, const char *reason);
+/* True where the answer is a Status of success; uid is that of the object it tells of ("": it tells
+ * none). */
+bool sa_op_status_uid(const struct sa_response *r, char *uid, size_t n);
 /* The words alone; out is bounded by its owner. */
 void sa_op_status_words(const struct sa_response *r, const char *doing, struct sa_buf *out);
 
@@ -151,6 +162,9 @@ int sa_op_object(struct sa_op *op, const char *json, size_t n, bool body);
 /* The operation has changed its object, and the answer did not hold it (a subresource): it is read
  * before the operation is answered, if it is in Clouddriver's cache at all. */
 void sa_op_reread(struct sa_op *op);
+/* The same for another object than the operation's: it is in the cache before the answer. */
+void sa_op_cache(struct sa_op *op, const struct sa_mapping *m, const char *namespace,
+                 const char *name, const char *json, size_t n);
 /* What is known of the object so far, for an answer whose outcome is not known. */
 void sa_op_note(struct sa_op *op, const char *uid, const char *resource_version);
 /* The object with this uid is deleted: it leaves the cache before the operation is answered. */

@@ -66,22 +66,6 @@ class Account(World):
         self.assertEqual(c.ask("GET", f"/agents/kubernetes/accounts/{STOCK}")[0], 404)
         self.assertEqual(c.ask("POST", "/armory/agent/operations", {"operation": "x"})[0], 501)
 
-    def test_calls_of_it_never_reach_kubectl(self):
-        self.listed()
-        status, said = self.clouddriver.ask("POST", "/kubernetes/ops", [{"deployManifest": {
-            "account": STREAMED, "credentials": STREAMED, "cloudProvider": "kubernetes", "source": "text",
-            "moniker": {"app": "nowhere"}, "manifests": [{
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nowhere", "namespace": "default"}}]}}],
-            {"X-SPINNAKER-USER": "test"})
-        self.assertEqual(status, 200, said)
-        task = self.wait("the task's end", lambda: self.ended(said["id"]), 30)
-        self.assertTrue(task["status"]["failed"], task)
-        self.assertIn(STREAMED, str(task["history"]))
-
-    def ended(self, task):
-        found = self.clouddriver.get(f"/task/{task}")
-        return found if found["status"]["completed"] or found["status"]["failed"] else None
-
     def test_threads_have_names_that_explain_themselves(self):
         self.listed()
         names = [t["threadName"].rstrip("0123456789") for t in self.clouddriver.get("/threaddump")["threads"]]

@@ -43,7 +43,9 @@ class MariaDb:
         if fresh:
             self.dir.mkdir(parents=True, exist_ok=True)
             r = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.dir}/data", "--skip-test-db",
-                                "--auth-root-authentication-method=normal", *user],
+                                "--auth-root-authentication-method=normal",
+                                "--force",  # what looks the host's name up is in the service's package
+                                *user],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
             if r.returncode != 0:
                 raise RuntimeError(f"mariadb-install-db: {r.stdout}")

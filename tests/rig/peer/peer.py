@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import grpc  # noqa: E402
 import grpc.aio  # noqa: E402
 
+from operations import Operations  # noqa: E402
 from session import Session  # noqa: E402
 from store import Points, Store  # noqa: E402
 from wire import PROTOCOL, SERVICE, pb  # noqa: E402
@@ -32,6 +33,7 @@ def parse():
     add("--db", metavar="FILE", help="keep everything here over restarts")
     add("--dump", metavar="FILE", help="on USR1: every row, a JSON object a line")
     add("--stats", metavar="FILE", help="on USR1 and at the end: what came, counted at the stream, as JSON")
+    add("--operations", metavar="SOCKET", help="take operations here (operations.py)")
     add("--credit", type=int, default=1 << 20, metavar="BYTES", help="window of each account (default 1 MiB)")
     add("--part", type=int, default=192 << 10, metavar="BYTES", help="where a part of Welcome ends (default 192 KiB)")
     add("--commit-delay", type=float, default=5, metavar="MS", help="how long changes are gathered (default 5)")
@@ -62,6 +64,7 @@ class Peer:
         self.streams = 0
         self.stalled = False
         self.wake = asyncio.Event()
+        self.operations = Operations(self)
 
     def counter(self, account):
         return self.counts.setdefault(account, collections.Counter(
@@ -117,6 +120,7 @@ class Peer:
                 session.acknowledge()
                 if session.out:
                     ready.set()
+            self.operations.committed()
 
     # ---- a stream ----
 
@@ -150,6 +154,7 @@ class Peer:
             writer.cancel()
             del self.sessions[session]
             session.leave()
+            self.operations.left(session)
 
     async def write(self, session, ready, context):
         await asyncio.sleep(self.options.stall)
@@ -223,6 +228,8 @@ async def serve(options):
         loop.add_signal_handler(s, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, peer.dump)
     loop.add_signal_handler(signal.SIGUSR2, peer.toggle_stall)
+    if options.operations:
+        await peer.operations.serve(options.operations)
     print(f"listening on {port}", flush=True)
     commits = asyncio.create_task(peer.commit_loop())
     leases = asyncio.create_task(peer.lease_loop())

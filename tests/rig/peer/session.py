@@ -93,6 +93,10 @@ class Session:
                 require(m.account in self.handles, "handle {} was never named", m.account)
                 if m.account in self.accounts:
                     self._account_message(self.accounts[m.account], m.account_message)
+            elif body == "operation_result":
+                require(m.account in self.handles, "handle {} was never named", m.account)
+                if m.account in self.accounts:
+                    self.peer.operations.result(self.accounts[m.account], m.operation_result, require)
         except Violation as v:
             self.peer.violation(f"agent: {v}")
             self.out.append(pb.PluginMessage(goodbye=pb.Goodbye(code=pb.Goodbye.VIOLATION, reason=str(v))))

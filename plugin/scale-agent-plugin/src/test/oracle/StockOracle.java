@@ -319,13 +319,23 @@ public final class StockOracle {
     for (ScopeType scope : Cluster.SCOPES) {
       if (custom == scope.equals(Cluster.ROLLOUTS)) {
         for (Map.Entry<ObjectKey, Map<String, Object>> e : cluster.objects(scope).entrySet()) {
-          String json = StandardCharsets.UTF_8.decode(Cluster.json(e.getValue())).toString();
-          all.computeIfAbsent(kind(scope), k -> new ArrayList<>())
-              .add(gson.fromJson(json, KubernetesManifest.class));
+          // Stock relates what it leaves out before it does so: ids that lead nowhere. Agents do
+          // not even send such objects. The rows are those of a cluster without them.
+          if (!leftOut(e.getValue())) {
+            String json = StandardCharsets.UTF_8.decode(Cluster.json(e.getValue())).toString();
+            all.computeIfAbsent(kind(scope), k -> new ArrayList<>())
+                .add(gson.fromJson(json, KubernetesManifest.class));
+          }
         }
       }
     }
     return all;
+  }
+
+  private static boolean leftOut(Map<String, Object> object) {
+    Map<?, ?> metadata = (Map<?, ?>) object.get("metadata");
+    Map<?, ?> annotations = (Map<?, ?>) metadata.get("annotations");
+    return annotations != null && "true".equals(annotations.get("caching.spinnaker.io/ignore"));
   }
 
   private static Map<String, StockModel.Row> read(

@@ -38,7 +38,7 @@ final class AccountDefinitions {
     d.setName(name);
     d.setServiceAccount(true); // no kubeconfig
     d.setCheckPermissionsOnStartup(false); // else each kind is listed once to see whether it can be
-    d.setMetrics(false);
+    d.setMetrics(true); // by metrics.k8s.io; where the cluster has none, there are none
     d.setPermissions(permissions(name, p.permissions()));
     d.setOnlySpinnakerManaged(p.onlySpinnakerManaged() || settings.onlySpinnakerManaged(name));
     d.setCustomResources(settings.customResources(name));

@@ -15,7 +15,9 @@ import com.netflix.spinnaker.clouddriver.kubernetes.security.KubernetesCredentia
 import com.netflix.spinnaker.clouddriver.kubernetes.security.KubernetesSelectorList;
 import io.kubernetes.client.openapi.models.V1DeleteOptions;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.scaleagent.clouddriver.host.operations.AccountCalls;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -38,244 +40,122 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
     this.operations = operations;
   }
 
-  private boolean managed(KubernetesCredentials credentials) {
-    return accounts.manages(credentials.getAccountName());
-  }
-
-  /** By kubectl, unless the account is an agent's: then it is said that agents do not serve it. */
-  private <T> T kubectl(KubernetesCredentials credentials, String operation, Supplier<T> call) {
-    if (managed(credentials)) {
-      throw AgentOperations.unavailable(credentials.getAccountName(), operation);
-    }
-    return call.get();
-  }
-
-  @Override
-  public KubernetesManifest get(
-      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return managed(credentials)
-        ? operations.get(credentials.getAccountName(), kind, namespace, name)
-        : super.get(credentials, kind, namespace, name);
-  }
-
-  @Override
-  public ImmutableList<KubernetesManifest> list(
+  private <T> T by(
       KubernetesCredentials credentials,
-      List<KubernetesKind> kinds,
-      String namespace,
-      KubernetesSelectorList selectors) {
-    return managed(credentials)
-        ? ImmutableList.copyOf(
-            operations.list(credentials.getAccountName(), kinds, namespace, selectors))
+      Task task,
+      String opName,
+      Function<AccountCalls, T> agent,
+      Supplier<T> kubectl) {
+    return accounts.manages(credentials.getAccountName())
+        ? agent.apply(operations.of(credentials, task, opName))
+        : kubectl.get();
+  }
+
+  @Override
+  public KubernetesManifest get(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(credentials, null, null, a -> a.get(kind, namespace, name), () -> super.get(credentials, kind, namespace, name));
+  }
+
+  @Override
+  public ImmutableList<KubernetesManifest> list(KubernetesCredentials credentials, List<KubernetesKind> kinds, String namespace, KubernetesSelectorList selectors) {
+    String account = credentials.getAccountName();
+    return accounts.manages(account)
+        ? ImmutableList.copyOf(operations.list(account, kinds, namespace, selectors))
         : super.list(credentials, kinds, namespace, selectors);
   }
 
   @Override
-  public ImmutableList<KubernetesManifest> eventsFor(
-      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return managed(credentials)
-        ? ImmutableList.copyOf(
-            operations.eventsFor(credentials.getAccountName(), kind, namespace, name))
-        : super.eventsFor(credentials, kind, namespace, name);
+  public ImmutableList<KubernetesManifest> eventsFor(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(credentials, null, null, a -> ImmutableList.copyOf(a.eventsFor(kind, namespace, name)), () -> super.eventsFor(credentials, kind, namespace, name));
   }
 
   @Override
-  public String logs(
-      KubernetesCredentials credentials, String namespace, String podName, String containerName) {
-    return kubectl(
-        credentials, "logs", () -> super.logs(credentials, namespace, podName, containerName));
+  public String logs(KubernetesCredentials credentials, String namespace, String pod, String container) {
+    return by(credentials, null, null, a -> a.logs(namespace, pod, container), () -> super.logs(credentials, namespace, pod, container));
   }
 
   @Override
-  public String jobLogs(
-      KubernetesCredentials credentials, String namespace, String jobName, String containerName) {
-    return kubectl(
-        credentials, "logs", () -> super.jobLogs(credentials, namespace, jobName, containerName));
+  public String jobLogs(KubernetesCredentials credentials, String namespace, String job, String container) {
+    return by(credentials, null, null, a -> a.jobLogs(namespace, job, container), () -> super.jobLogs(credentials, namespace, job, container));
   }
 
   @Override
-  public List<String> delete(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      KubernetesSelectorList labelSelectors,
-      V1DeleteOptions deleteOptions,
-      Task task,
-      String opName) {
-    return kubectl(
-        credentials,
-        "delete",
-        () ->
-            super.delete(
-                credentials, kind, namespace, name, labelSelectors, deleteOptions, task, opName));
+  public List<String> delete(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, KubernetesSelectorList selectors, V1DeleteOptions options, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.delete(kind, namespace, name, selectors, options), () -> super.delete(credentials, kind, namespace, name, selectors, options, task, opName));
   }
 
   @Override
-  public Void scale(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      int replicas,
-      Task task,
-      String opName) {
-    return kubectl(
-        credentials,
-        "scale",
-        () -> super.scale(credentials, kind, namespace, name, replicas, task, opName));
+  public Void scale(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, int replicas, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.scale(kind, namespace, name, replicas), () -> super.scale(credentials, kind, namespace, name, replicas, task, opName));
   }
 
   @Override
-  public List<Integer> historyRollout(
-      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return kubectl(
-        credentials,
-        "rollout history",
-        () -> super.historyRollout(credentials, kind, namespace, name));
+  public List<Integer> historyRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(credentials, null, null, a -> a.historyRollout(kind, namespace, name), () -> super.historyRollout(credentials, kind, namespace, name));
   }
 
   @Override
-  public Void undoRollout(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      int revision) {
-    return kubectl(
-        credentials,
-        "rollout undo",
-        () -> super.undoRollout(credentials, kind, namespace, name, revision));
+  public Void undoRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, int revision) {
+    return by(credentials, null, null, a -> a.undoRollout(kind, namespace, name, revision), () -> super.undoRollout(credentials, kind, namespace, name, revision));
   }
 
   @Override
-  public Void pauseRollout(
-      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return kubectl(
-        credentials, "rollout pause", () -> super.pauseRollout(credentials, kind, namespace, name));
+  public Void pauseRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(credentials, null, null, a -> a.pauseRollout(kind, namespace, name), () -> super.pauseRollout(credentials, kind, namespace, name));
   }
 
   @Override
-  public Void resumeRollout(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      Task task,
-      String opName) {
-    return kubectl(
-        credentials,
-        "rollout resume",
-        () -> super.resumeRollout(credentials, kind, namespace, name, task, opName));
+  public Void resumeRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.resumeRollout(kind, namespace, name), () -> super.resumeRollout(credentials, kind, namespace, name, task, opName));
   }
 
   @Override
-  public Void rollingRestart(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      Task task,
-      String opName) {
-    return kubectl(
-        credentials,
-        "rollout restart",
-        () -> super.rollingRestart(credentials, kind, namespace, name, task, opName));
+  public Void rollingRestart(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.rollingRestart(kind, namespace, name), () -> super.rollingRestart(credentials, kind, namespace, name, task, opName));
   }
 
   @Override
-  public KubernetesManifest deploy(
-      KubernetesCredentials credentials,
-      KubernetesManifest manifest,
-      Task task,
-      String opName,
-      KubernetesSelectorList labelSelectors,
-      String... cmdArgs) {
-    return kubectl(
-        credentials,
-        "apply",
-        () -> super.deploy(credentials, manifest, task, opName, labelSelectors, cmdArgs));
-  }
-
-  // Without @Override, here and below: Clouddrivers from 5.81.0 to 5.87.0 have these in place of
-  // the ones
-  // with label selectors, and newer ones never call them.
-
-  public KubernetesManifest deploy(
-      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    return kubectl(credentials, "apply", () -> super.deploy(credentials, manifest, task, opName));
-  }
-
-  public KubernetesManifest deploy(
-      KubernetesCredentials credentials,
-      KubernetesManifest manifest,
-      Task task,
-      String opName,
-      String... cmdArgs) {
-    return kubectl(
-        credentials, "apply", () -> super.deploy(credentials, manifest, task, opName, cmdArgs));
-  }
-
-  public KubernetesManifest create(
-      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    return kubectl(credentials, "create", () -> super.create(credentials, manifest, task, opName));
+  public KubernetesManifest deploy(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName, KubernetesSelectorList selectors, String... arguments) {
+    return by(credentials, task, opName, a -> a.deploy(manifest, selectors, arguments), () -> super.deploy(credentials, manifest, task, opName, selectors, arguments));
   }
 
   @Override
-  public KubernetesManifest replace(
-      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    return kubectl(
-        credentials, "replace", () -> super.replace(credentials, manifest, task, opName));
+  public KubernetesManifest create(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName, KubernetesSelectorList selectors) {
+    return by(credentials, task, opName, a -> a.create(manifest, selectors), () -> super.create(credentials, manifest, task, opName, selectors));
   }
 
   @Override
-  public KubernetesManifest create(
-      KubernetesCredentials credentials,
-      KubernetesManifest manifest,
-      Task task,
-      String opName,
-      KubernetesSelectorList labelSelectors) {
-    return kubectl(
-        credentials,
-        "create",
-        () -> super.create(credentials, manifest, task, opName, labelSelectors));
+  public KubernetesManifest replace(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.replace(manifest), () -> super.replace(credentials, manifest, task, opName));
   }
 
   @Override
-  public ImmutableList<KubernetesPodMetric> topPod(
-      KubernetesCredentials credentials, String namespace, String pod) {
-    return kubectl(credentials, "top", () -> super.topPod(credentials, namespace, pod));
+  public ImmutableList<KubernetesPodMetric> topPod(KubernetesCredentials credentials, String namespace, String pod) {
+    return by(credentials, null, null, a -> ImmutableList.copyOf(a.topPod(namespace, pod)), () -> super.topPod(credentials, namespace, pod));
   }
 
   @Override
-  public Void patch(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      KubernetesPatchOptions options,
-      List<JsonPatch> patches,
-      Task task,
-      String opName) {
-    return kubectl(
-        credentials,
-        "patch",
-        () -> super.patch(credentials, kind, namespace, name, options, patches, task, opName));
+  public Void patch(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, KubernetesPatchOptions options, List<JsonPatch> patches, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.patch(kind, namespace, name, options, patches), () -> super.patch(credentials, kind, namespace, name, options, patches, task, opName));
   }
 
   @Override
-  public Void patch(
-      KubernetesCredentials credentials,
-      KubernetesKind kind,
-      String namespace,
-      String name,
-      KubernetesPatchOptions options,
-      KubernetesManifest manifest,
-      Task task,
-      String opName) {
-    return kubectl(
-        credentials,
-        "patch",
-        () -> super.patch(credentials, kind, namespace, name, options, manifest, task, opName));
+  public Void patch(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, KubernetesPatchOptions options, KubernetesManifest manifest, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.patch(kind, namespace, name, options, manifest), () -> super.patch(credentials, kind, namespace, name, options, manifest, task, opName));
+  }
+
+  // Without @Override: Clouddrivers from 5.81.0 to 5.87.0 have these in place of the ones with label
+  // selectors, and newer ones never call them.
+
+  public KubernetesManifest deploy(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.deploy(manifest, null), () -> super.deploy(credentials, manifest, task, opName));
+  }
+
+  public KubernetesManifest deploy(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName, String... arguments) {
+    return by(credentials, task, opName, a -> a.deploy(manifest, null, arguments), () -> super.deploy(credentials, manifest, task, opName, arguments));
+  }
+
+  public KubernetesManifest create(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return by(credentials, task, opName, a -> a.create(manifest, null), () -> super.create(credentials, manifest, task, opName));
   }
 }

@@ -4,7 +4,7 @@ package io.scaleagent.clouddriver.host;
 import com.netflix.spinnaker.clouddriver.kubernetes.op.job.KubectlJobExecutor.KubectlException;
 
 /** A call through an agent failed. Clouddriver treats it as it treats a failure of kubectl. */
-public final class AgentOperationException extends KubectlException {
+public class AgentOperationException extends KubectlException {
   public AgentOperationException(String message) {
     super(message);
   }

@@ -1,49 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.host;
 
+import com.netflix.spinnaker.clouddriver.data.task.Task;
+import com.netflix.spinnaker.clouddriver.kubernetes.config.KubernetesConfigurationProperties;
+import com.netflix.spinnaker.clouddriver.kubernetes.config.KubernetesConfigurationProperties.KubernetesJobExecutorProperties;
 import com.netflix.spinnaker.clouddriver.kubernetes.description.manifest.KubernetesKind;
 import com.netflix.spinnaker.clouddriver.kubernetes.description.manifest.KubernetesManifest;
+import com.netflix.spinnaker.clouddriver.kubernetes.security.KubernetesCredentials;
 import com.netflix.spinnaker.clouddriver.kubernetes.security.KubernetesSelectorList;
+import io.scaleagent.clouddriver.host.operations.AccountCalls;
+import io.scaleagent.clouddriver.host.operations.OperationCaller;
 import java.util.List;
 
 /**
- * Calls to a cluster through the agent of its account. Each means what kubectl means by the same
- * word, waits for the answer, and throws {@link AgentOperationException} if there is none: it names
- * the account and what happened. May be called by many threads.
+ * Calls to clusters through the agents of their accounts. It is made before anything of the plugin
+ * runs, and has no way to an agent until {@link #connect}. May be called by many threads.
  */
-public interface AgentOperations {
+public class AgentOperations {
+  private final CachedReads rows;
+  private final KubernetesConfigurationProperties clouddriver;
+  private volatile OperationCaller caller;
+
+  public AgentOperations(CachedReads rows, KubernetesConfigurationProperties clouddriver) {
+    this.rows = rows;
+    this.clouddriver = clouddriver;
+  }
+
+  /** From now on operations go this way. */
+  public void connect(OperationCaller value) {
+    caller = value;
+  }
 
   /**
-   * @param namespace "" or null for what is in none
-   * @return null if there is no such object
+   * The calls of an account.
+   *
+   * @param task that they are part of, and the name of its operation; null if there is none
+   * @throws AgentOperationException if the plugin has not started yet
    */
-  KubernetesManifest get(String account, KubernetesKind kind, String namespace, String name);
+  AccountCalls of(KubernetesCredentials credentials, Task task, String opName) {
+    KubernetesJobExecutorProperties settings = clouddriver.getJobExecutor();
+    boolean keepOutput =
+        settings.isPersistTaskOutput()
+            && (settings.isEnableTaskOutputForAllAccounts() || credentials.isDebug());
+    return calls(credentials.getAccountName(), task, opName, keepOutput);
+  }
+
+  private AccountCalls calls(String account, Task task, String opName, boolean keepOutput) {
+    OperationCaller to = caller;
+    if (to == null) {
+      throw new AgentOperationException(
+          "account " + account + ": this Clouddriver is starting, and has no way to agents yet");
+    }
+    return new AccountCalls(to, account, task, opName, keepOutput);
+  }
 
   /**
+   * Objects of the kinds: from the agent's rows where Clouddriver asks all the time and for every
+   * account, whether its agent is connected or not; else from the agent.
+   *
    * @param namespace "" or null for all
    * @return in any order; without those of a kind that the account may not read
    */
-  List<KubernetesManifest> list(
+  public List<KubernetesManifest> list(
       String account,
       List<KubernetesKind> kinds,
       String namespace,
-      KubernetesSelectorList selectors);
-
-  /** The events that are about this object, in any order. */
-  List<KubernetesManifest> eventsFor(
-      String account, KubernetesKind kind, String namespace, String name);
-
-  /**
-   * What to throw for a call that agents do not serve.
-   *
-   * @param operation kubectl's word for it
-   */
-  static AgentOperationException unavailable(String account, String operation) {
-    return new AgentOperationException(
-        "Account "
-            + account
-            + " belongs to an agent, and this version of the scale-agent plugin does not send "
-            + operation
-            + " to agents.");
+      KubernetesSelectorList selectors) {
+    if (rows.serve(kinds, namespace, selectors)) {
+      return rows.list(account, kinds.get(0));
+    }
+    return calls(account, null, null, false).list(kinds, namespace, selectors);
   }
 }

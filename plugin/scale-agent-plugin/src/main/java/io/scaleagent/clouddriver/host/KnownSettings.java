@@ -60,6 +60,8 @@ public final class KnownSettings {
         "grpc.server.security.protocols",
         "grpc.server.security.trustCertCollection",
         "heartbeat.enabled",
+        "jobs.operation-history.purge.cron",
+        "jobs.operation-history.purge.weeks",
         "v2-cache-eviction.batch-size",
         "v2-cache-eviction.disable",
         "v2-cache-eviction.millis");
@@ -91,9 +93,6 @@ public final class KnownSettings {
     without(heartbeat, "heartbeat.initialDelay");
     without(heartbeat, "heartbeat.period");
     without(heartbeat, "heartbeat.periodUnit");
-    String history = "no history of operations is kept";
-    without(history, "jobs.operation-history.purge.cron");
-    without(history, "jobs.operation-history.purge.weeks");
     without("an account goes to the connected agent that keeps the fewest", "loadBalancer");
     without("results are in no metric", "ops.processTime.metric.result.maxLength");
   }

@@ -158,6 +158,18 @@ public class KubesvcSettings {
     return integer("cache.operation-wait-ms", 30_000);
   }
 
+  /** How long an operation is in the history. */
+  public int historyWeeks() {
+    return integer("jobs.operation-history.purge.weeks", 1);
+  }
+
+  /** When older ones are purged, a cron expression as Spring has them. */
+  public String historyPurgeCron() {
+    return binder
+        .bind("kubesvc.jobs.operation-history.purge.cron", String.class)
+        .orElse("0 0 0 * * 0");
+  }
+
   /** Whether rows of stock polling stay when an account moves to an agent. */
   public boolean v2EvictionDisabled() {
     return flag("v2-cache-eviction.disable", false);

@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
+import io.scaleagent.clouddriver.host.operations.OperationRecord;
 import io.scaleagent.clouddriver.protocol.AgentConnection;
 import io.scaleagent.clouddriver.protocol.AgentDirectory;
 import io.scaleagent.clouddriver.protocol.Opening;
@@ -20,7 +21,7 @@ import java.util.concurrent.TimeUnit;
  * The plugin's numbers in Clouddriver's own registry. No account and no agent is in a tag: there
  * may be thousands.
  */
-public final class PluginMetrics implements ProtocolEvents {
+public final class PluginMetrics implements ProtocolEvents, OperationRecord.Listener {
   private static final String PREFIX = "scale.agent.";
 
   private final MeterRegistry registry;
@@ -122,6 +123,16 @@ public final class PluginMetrics implements ProtocolEvents {
   public void compared(String account, int entries, int wants) {
     compared.increment(entries);
     wanted.increment(wants);
+  }
+
+  @Override
+  public void ended(OperationRecord r) {
+    Timer.builder(PREFIX + "operation")
+        .description("an operation in a cluster, as whoever asked for it waited")
+        .tags("operation", r.verb(), "result", r.result().toLowerCase(Locale.ROOT))
+        .publishPercentiles(0.5, 0.99)
+        .register(registry)
+        .record(r.millis(), TimeUnit.MILLISECONDS);
   }
 
   @Override

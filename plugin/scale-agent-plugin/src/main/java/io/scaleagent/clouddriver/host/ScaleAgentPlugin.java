@@ -64,7 +64,8 @@ public class ScaleAgentPlugin extends SpringLoaderPlugin {
             KubesvcSettings.class,
             ConversionMark.class,
             ManagedAccounts.class,
-            CachedReads.class)) {
+            CachedReads.class,
+            AgentOperations.class)) {
       registry.registerBeanDefinition(type.getName(), definition(type));
     }
     REPLACED.forEach((name, type) -> replace(registry, name, type));

@@ -199,7 +199,7 @@ final class Operations {
           .setOffset(0)
           .setLast(true)
           .setCode(
-              changes(p.operation)
+              OperationTraits.changes(p.operation)
                   ? OperationResult.Code.UNKNOWN_OUTCOME
                   : OperationResult.Code.TOO_LARGE)
           .setMessage("the result is larger than Clouddriver takes from agents at this time")
@@ -300,22 +300,6 @@ final class Operations {
             new OperationLostException(
                 how + " " + p.millis() + " ms after the operation was sent", true));
       }
-    }
-  }
-
-  /** Whether it may change something in the cluster. */
-  static boolean changes(Operation o) {
-    switch (o.getBodyCase()) {
-      case GET:
-      case LIST:
-      case EVENTS:
-      case LOGS:
-      case TOP:
-        return false;
-      case ROLLOUT:
-        return o.getRollout().getVerb() != io.scaleagent.proto.v1.RolloutOperation.Verb.HISTORY;
-      default:
-        return true;
     }
   }
 }

@@ -3,6 +3,7 @@ package io.scaleagent.clouddriver.store;
 
 import java.sql.SQLException;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 import org.jooq.exception.DataAccessException;
@@ -24,9 +25,9 @@ final class Assignment {
   final long now;
 
   /** Somebody else has held the account's lock for too long. */
-  static final class Busy extends RuntimeException {
+  static final class Busy extends Database.Leave {
     Busy(String account) {
-      super("somebody else holds the lock of account " + account, null, false, false);
+      super("somebody else holds the lock of account " + account);
     }
   }
 
@@ -65,6 +66,7 @@ final class Assignment {
   }
 
   private static Record read(DSLContext tx, Sql sql, String account) {
+    long began = System.nanoTime();
     try {
       return tx.resultQuery(
               "select a.account, a.epoch, a.replica, a.agent_id, a.stream, a.kept,"
@@ -76,11 +78,19 @@ final class Assignment {
               account)
           .queryTimeout(LOCK_WAIT_SECONDS)
           .fetchOne();
-    } catch (DataAccessException e) {
-      if (Sql.lockBusy(e.getCause(SQLException.class))) {
+    } catch (RuntimeException e) {
+      // Pools close a connection whose statement timed out, and MySQL's driver may end in a
+      // NullPointerException then: the time tells, whatever the error is.
+      long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - began);
+      if (seconds >= LOCK_WAIT_SECONDS || lockBusy(e)) {
         throw new Busy(account);
       }
       throw e;
     }
+  }
+
+  private static boolean lockBusy(RuntimeException e) {
+    return e instanceof DataAccessException
+        && Sql.lockBusy(((DataAccessException) e).getCause(SQLException.class));
   }
 }

@@ -21,6 +21,13 @@ public final class Database {
   private static final int ATTEMPTS = 6;
   private static final int FIRST_PAUSE_MS = 10;
 
+  /** Leaves a transaction on purpose. It is rolled back, and not run again here. */
+  abstract static class Leave extends RuntimeException {
+    Leave(String message) {
+      super(message, null, false, false);
+    }
+  }
+
   private final DSLContext dsl;
   private final Sql sql;
   private final boolean readCommitted;
@@ -60,6 +67,9 @@ public final class Database {
               }
               return work.apply(tx);
             });
+      } catch (Leave e) {
+        // Even where the rollback failed: pools close a connection whose statement timed out.
+        throw e;
       } catch (RuntimeException e) {
         pauseOrGiveUp(what, e, attempt);
       }

@@ -32,12 +32,12 @@ public final class Replica {
   private volatile long id;
 
   /** Thrown out of a transaction whose connection is not written down yet. */
-  static final class UnknownConnection extends RuntimeException {
+  static final class UnknownConnection extends Database.Leave {
     private final long connection;
     private final String mark;
 
     UnknownConnection(long connection, String mark) {
-      super("connection " + connection, null, false, false);
+      super("connection " + connection);
       this.connection = connection;
       this.mark = mark;
     }

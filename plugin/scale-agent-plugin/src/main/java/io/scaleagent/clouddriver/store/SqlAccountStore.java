@@ -56,9 +56,9 @@ public final class SqlAccountStore implements AccountStore {
   }
 
   /** Leaves a transaction whose lease is over. */
-  private static final class Over extends RuntimeException {
+  private static final class Over extends Database.Leave {
     Over(String message) {
-      super(message, null, false, false);
+      super(message);
     }
   }
 

@@ -103,7 +103,7 @@ final class Cluster {
     metadata.put("labels", labels());
     // Without annotations stock loses what a selector finds; the model does as stock does.
     if (random.nextInt(6) != 0) {
-      metadata.put("annotations", annotations(scope));
+      metadata.put("annotations", annotations());
     }
     if (random.nextBoolean()) {
       metadata.put("ownerReferences", owners(scope));
@@ -127,7 +127,7 @@ final class Cluster {
     return labels;
   }
 
-  private Map<String, String> annotations(ScopeType scope) {
+  private Map<String, String> annotations() {
     Map<String, String> annotations = new TreeMap<>();
     annotations.put("note", "x");
     if (random.nextBoolean()) {
@@ -136,9 +136,7 @@ final class Cluster {
     if (random.nextInt(3) == 0) {
       annotations.put("moniker.spinnaker.io/cluster", pick("deployment web", "replicaSet api"));
     }
-    // Stock relates what it leaves out all the same, the plugin does not: docs/explanation says
-    // why.
-    if (random.nextInt(8) == 0 && (scope == PODS || scope == DEPLOYMENTS || scope == ROLLOUTS)) {
+    if (random.nextInt(8) == 0) {
       annotations.put("caching.spinnaker.io/ignore", "true");
     }
     return annotations;

@@ -94,12 +94,12 @@ class AccountDefinitionsTest {
   }
 
   @Test
-  void clouddriverNeverAsksTheClusterByItself() {
+  void clouddriverAsksTheClusterForNothingButMetricsOfAPodThatIsLookedAt() {
     ManagedAccount d = define(plain());
     assertThat(d.getName()).isEqualTo("prod");
     assertThat(d.isServiceAccount()).isTrue();
     assertThat(d.isCheckPermissionsOnStartup()).isFalse();
-    assertThat(d.isMetrics()).isFalse();
+    assertThat(d.isMetrics()).isTrue();
   }
 
   @Test

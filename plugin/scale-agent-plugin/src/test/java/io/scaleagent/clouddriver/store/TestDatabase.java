@@ -206,6 +206,8 @@ public abstract class TestDatabase {
           "--datadir=" + directory.resolve("data"),
           "--auth-root-authentication-method=normal",
           "--skip-test-db",
+          // What looks the host's name up is in the package of the service.
+          "--force",
           "--user=root");
     }
 

@@ -18,6 +18,7 @@ import io.scaleagent.clouddriver.grpc.AgentServer;
 import io.scaleagent.clouddriver.grpc.GrpcSettings;
 import io.scaleagent.clouddriver.grpc.SubjectPolicy;
 import io.scaleagent.clouddriver.host.AccountsFollower;
+import io.scaleagent.clouddriver.host.AgentOperations;
 import io.scaleagent.clouddriver.host.CachedReads;
 import io.scaleagent.clouddriver.host.HostAddress;
 import io.scaleagent.clouddriver.host.Housekeeping;
@@ -26,6 +27,11 @@ import io.scaleagent.clouddriver.host.KubesvcSettings;
 import io.scaleagent.clouddriver.host.ManagedAccounts;
 import io.scaleagent.clouddriver.host.PluginMetrics;
 import io.scaleagent.clouddriver.host.ScaleAgentPlugin;
+import io.scaleagent.clouddriver.host.operations.AuditLog;
+import io.scaleagent.clouddriver.host.operations.OperationCaller;
+import io.scaleagent.clouddriver.host.operations.OperationHistory;
+import io.scaleagent.clouddriver.host.operations.Routes;
+import io.scaleagent.clouddriver.host.operations.StreamOperations;
 import io.scaleagent.clouddriver.peers.LocalOperations;
 import io.scaleagent.clouddriver.peers.PeerEndpoint;
 import io.scaleagent.clouddriver.peers.PeerOperations;
@@ -37,6 +43,7 @@ import io.scaleagent.clouddriver.store.SqlAccountStore;
 import io.scaleagent.clouddriver.store.StoreMigration;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.springframework.beans.factory.ObjectProvider;
@@ -210,6 +217,41 @@ public class HostConfiguration {
   @Bean(destroyMethod = "close")
   public PeerOperations scaleAgentPeers(AccountCatalog catalog, SharedSecret secret) {
     return new PeerOperations(catalog, secret);
+  }
+
+  @Bean
+  public LocalOperations scaleAgentStreamOperations(Engine engine) {
+    return new StreamOperations(engine);
+  }
+
+  @Bean(destroyMethod = "close")
+  public OperationHistory scaleAgentHistory(
+      Database database, KubesvcSettings settings, Environment environment) {
+    OperationHistory history =
+        new OperationHistory(
+            database,
+            HostAddress.of(environment).name(),
+            Duration.ofDays(7L * settings.historyWeeks()),
+            settings.historyPurgeCron());
+    history.start();
+    return history;
+  }
+
+  @Bean
+  public OperationCaller scaleAgentCaller(
+      AgentOperations operations,
+      LocalOperations here,
+      PeerOperations peers,
+      OperationHistory history,
+      PluginMetrics metrics,
+      KubesvcSettings settings) {
+    OperationCaller caller =
+        new OperationCaller(
+            new Routes(here, peers),
+            settings.operationWaitMillis(),
+            List.of(new AuditLog(), history, metrics));
+    operations.connect(caller);
+    return caller;
   }
 
   @Bean

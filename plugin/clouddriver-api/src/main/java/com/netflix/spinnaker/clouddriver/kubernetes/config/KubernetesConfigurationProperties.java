@@ -5,10 +5,39 @@ import java.util.List;
 
 /** Settings of the whole provider (kubernetes.*). Clouddriver 5.76.0 (Spinnaker 1.28) to 2026.x. */
 public class KubernetesConfigurationProperties {
+  private KubernetesJobExecutorProperties jobExecutor = new KubernetesJobExecutorProperties();
   private Cache cache = new Cache();
+
+  public KubernetesJobExecutorProperties getJobExecutor() {
+    return jobExecutor;
+  }
 
   public Cache getCache() {
     return cache;
+  }
+
+  /** kubernetes.jobExecutor.*; 5.81.0 (Spinnaker 1.30) to 2026.x. */
+  public static class KubernetesJobExecutorProperties {
+    private boolean persistTaskOutput;
+    private boolean enableTaskOutputForAllAccounts;
+
+    public boolean isPersistTaskOutput() {
+      return persistTaskOutput;
+    }
+
+    public KubernetesJobExecutorProperties setPersistTaskOutput(boolean value) {
+      persistTaskOutput = value;
+      return this;
+    }
+
+    public boolean isEnableTaskOutputForAllAccounts() {
+      return enableTaskOutputForAllAccounts;
+    }
+
+    public KubernetesJobExecutorProperties setEnableTaskOutputForAllAccounts(boolean value) {
+      enableTaskOutputForAllAccounts = value;
+      return this;
+    }
   }
 
   /** kubernetes.cache.* */

@@ -39,6 +39,10 @@ public class KubernetesCredentials {
     throw Declaration.only();
   }
 
+  public boolean isDebug() {
+    throw Declaration.only();
+  }
+
   public boolean isOnlySpinnakerManaged() {
     throw Declaration.only();
   }

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# How packages are made. Sourced after common.sh and trees.sh.
+
+package_version() { sed -n 's/^project(scale-agent VERSION \([^ ]*\).*/\1/p' "$ROOT/CMakeLists.txt"; }
+
+# package_source DIR: a copy of the tree, without what was built
+package_source() {
+    mkdir -p "$1"
+    if git -C "$ROOT" rev-parse --git-dir >/dev/null 2>&1; then
+        git -C "$ROOT" ls-files -z -co --exclude-standard | while IFS= read -r -d '' f; do
+            [ ! -e "$ROOT/$f" ] || printf '%s\0' "$f"
+        done | tar -C "$ROOT" --null -T - -c | tar -C "$1" -x
+    else
+        tar -C "$ROOT" --exclude='./build*' --exclude='./packages' --exclude=./.git -c . | tar -C "$1" -x
+    fi
+}
+
+# What a clean Debian needs to build it: what debian/control says, and the tools that make packages
+package_build_needs() {
+    sed -n '/^Build-Depends:/,/^[A-Z].*[^,]$/{s/^Build-Depends://;/^[A-Z]/d;s/([^)]*)//g;s/[, ]//g;/./p}' "$ROOT/packaging/debian/control" |
+        sed 's/^debhelper-compat$/debhelper/'
+    echo build-essential
+}
+
+# in_overlay TREE WORK COMMAND...: runs it in the tree, in a mount namespace of its own. The tree stays as it is; the
+# directory WORK is there as /work.
+in_overlay() {
+    local tree=$1 work=$2
+    shift 2
+    # shellcheck disable=SC2016
+    unshare -m --propagation private bash -c '
+        tree=$1 work=$2
+        shift 2
+        over=$work.over
+        mkdir -p "$over" && mount -t tmpfs -o size=3g overlay "$over" && mkdir "$over/up" "$over/run" "$over/root" &&
+            mount -t overlay overlay -o "lowerdir=$tree,upperdir=$over/up,workdir=$over/run" "$over/root" &&
+            mkdir -p "$over/root/work" && mount --bind "$work" "$over/root/work" &&
+            mount -t proc proc "$over/root/proc" && mount --bind /dev "$over/root/dev" || exit 1
+        cp -f /etc/resolv.conf "$over/root/etc/resolv.conf" 2>/dev/null
+        chroot "$over/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
+            DEBIAN_FRONTEND=noninteractive "$@"
+    ' overlay "$tree" "$work" "$@"
+    local code=$?
+    rmdir "$work.over" 2>/dev/null
+    return $code
+}
+
+# Stable order and times: whoever builds the same source in the same Debian gets the same bytes.
+build_deb() {
+    if ! (cd "$1/source" && nice dpkg-buildpackage -us -uc -F) >"$1/log" 2>&1; then
+        tail -n 40 "$1/log"
+        return 1
+    fi
+}
+
+# package_deb WORK OUT SUITE
+package_deb() {
+    local work=$1 out=$2 suite=$3 tree needs
+    [ "$(sed -n '1s/.*(\(.*\)).*/\1/p' packaging/debian/changelog)" = "$(package_version)" ] ||
+        { echo "packaging/debian/changelog is not at version $(package_version)"; return 1; }
+    package_source "$work/source" && cp -r packaging/debian "$work/source/debian" || return 1
+    chmod -R u+rwX,go=rX "$work"
+    if [ -n "$suite" ]; then
+        mapfile -t needs < <(package_build_needs)
+        tree=$(make_tree "$suite" build "${needs[@]}") || return 1
+        say "building in a clean $suite"
+        # shellcheck disable=SC2016
+        in_overlay "$tree" "$work" bash -c "$(declare -f build_deb); build_deb /work" || return 1
+    else
+        have dpkg-buildpackage || { echo "dpkg-buildpackage is not installed (Debian: dpkg-dev, debhelper)"; return 1; }
+        build_deb "$work" || return 1
+    fi
+    chmod -R u+w "$work"
+    cp "$work"/scale-agent* "$out"/ && ls -l "$out"/scale-agent*.deb
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Debian systems as directories, for what has to run in a clean one: builds of packages, and systems that
+# are booted. Sourced after common.sh. Making one takes a minute or two; it is kept in the cache directory
+# and never changed afterwards: what uses it lays an overlay above it.
+
+# The mirror that this machine's apt uses
+apt_mirror() {
+    local m
+    m=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '/^URIs:/ && /\/debian\/?$/ { print $2; exit }')
+    [ -n "$m" ] || m=$(awk '$1 == "deb" && /\/debian\/? / { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } }' \
+        /etc/apt/sources.list 2>/dev/null)
+    echo "${m:-http://deb.debian.org/debian}"
+}
+
+# make_tree SUITE NAME PACKAGE...: prints the path of the tree NAME of that suite with these packages; on
+# failure says why on standard error and returns 1. A list of packages that changed makes a tree anew.
+make_tree() {
+    local suite=$1 name=$2 dir log packages
+    shift 2
+    packages=$(IFS=,; echo "$*")
+    dir=$CACHE/trees/$suite-$name
+    if [ -f "$dir.packages" ] && [ "$(cat "$dir.packages")" = "$packages" ]; then
+        echo "$dir"
+        return
+    fi
+    [ "$(id -u)" = 0 ] || { echo "a clean $suite needs root" >&2; return 1; }
+    have mmdebstrap || { echo "mmdebstrap is not installed" >&2; return 1; }
+    mkdir -p "$CACHE/trees"
+    log=$dir.log
+    rm -rf "$dir" "$dir.packages" "$dir.new"
+    # The package lists stay: what is booted installs from them.
+    if ! mmdebstrap --quiet --variant=apt --skip=cleanup/apt/lists --include="$packages" "$suite" "$dir.new" \
+        "$(apt_mirror)" >"$log" 2>&1; then
+        rm -rf "$dir.new"
+        echo "a clean $suite can't be made: $(grep -m1 '^E' "$log" || tail -n 1 "$log")" >&2
+        return 1
+    fi
+    mv "$dir.new" "$dir" && echo "$packages" >"$dir.packages" && echo "$dir"
+}
+# What every system that is booted has, before anything is installed in it
+# shellcheck disable=SC2034 # for whoever sources this
+TREE_BOOT=(systemd systemd-sysv dbus ca-certificates logrotate)
