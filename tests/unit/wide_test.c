@@ -132,7 +132,7 @@ static void start_worker(unsigned namespaces)
     }
     sa_names_add(&f->w.narrow, "pods.");
     sa_names_add(&f->w.narrow, "deployments.apps");
-    f->w.out = (struct sa_out){out_send, out_queued, NULL};
+    f->w.out = (struct sa_out){.send = out_send, .queued = out_queued};
     fake_start(f);
     ck_assert_uint_eq(f->w.n_scopes, 2 * namespaces);
     link_ = sa_link_new(f->w.loop, url, key, &ev, NULL);
