@@ -192,7 +192,13 @@ public final class Replica {
     Sql sql = database.sql();
     if (!mark.isEmpty() && !d.fetch(sql.connectionsWithMark(), connection, mark).isEmpty()) {
       log.warn("ending database connection {} of a Clouddriver that stands still", connection);
-      d.execute(sql.endConnection(connection));
+      try {
+        d.execute(sql.endConnection(connection));
+      } catch (RuntimeException e) {
+        // Another thread, or another Clouddriver, was quicker; if not, whoever waits comes again.
+        log.info("database connection {} is not ended: {}", connection, e.getMessage());
+        return;
+      }
     }
     d.execute(
         "delete from scale_agent_connection where replica = ? and connection = ?",
