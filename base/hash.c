@@ -113,3 +113,14 @@ void sa_random_bytes(void *p, size_t n)
 {
     randombytes_buf(p, n);
 }
+
+bool sa_sha256_is(const char *text, const char *hex)
+{
+    uint8_t want[crypto_hash_sha256_BYTES], have[crypto_hash_sha256_BYTES];
+    size_t n = 0;
+    if (sodium_hex2bin(want, sizeof(want), hex, strlen(hex), NULL, &n, NULL) != 0 ||
+        n != sizeof(want))
+        return false;
+    crypto_hash_sha256(have, (const unsigned char *)text, strlen(text));
+    return sodium_memcmp(want, have, sizeof(want)) == 0;
+}

@@ -42,6 +42,10 @@ struct sa_hash128 sa_hash128(const void *p, size_t n);
 void sa_fingerprint(const uint8_t key[32], const void *p, size_t n,
                     uint8_t out[SA_FINGERPRINT_SIZE]);
 
+/* Whether SHA-256 (FIPS 180-4) of the text is what hex (64 digits of either case) says; in a time
+ * that does not depend on where they differ. */
+bool sa_sha256_is(const char *text, const char *hex);
+
 void sa_hex(const void *p, size_t n, char *out); /* 2n + 1 bytes */
 void sa_random_bytes(void *p, size_t n);
 /* Must be called once at the start of each process (initialises libsodium); aborts if it can't. */

@@ -343,7 +343,11 @@ CLOUDDRIVERS("spinnakerKindMap", CD_ITSELF),
 {.path = "server.host", STRING, W(server_host), .preset = "localhost",
  .help = "Address that health is served on. Probes of a kubelet need 0.0.0.0."},
 {.path = "server.port", INT(0, 65535), W(server_port), .preset = "8082",
- .help = "Port of /health and /ready; 0: none."},
+ .help = "Port of /health, /ready and the status page; 0: none."},
+{.path = "server.tokenSha256", STRING, W(server_token_sha256),
+ .help = "SHA-256, in hex, of the token that opens the status page where server.host is not this "
+         "machine alone (as bearer token, or as password of any user name); without it the page is "
+         "not served there. Take a long random token: its hash is no secret."},
 {.path = "server.ssl", IGNORED,
  .help = "Health is served without TLS; it says nothing that is secret."},
 {.path = "pprof.enabled", IGNORED,

@@ -114,7 +114,7 @@ static int fingerprint_settings(const struct sa_settings *s, const uint8_t key[3
 static void leave_uplinks_own(struct sa_settings *s)
 {
     s->user = s->control_group = s->log_file = s->log_level = NULL;
-    s->server_host = s->prometheus_host = NULL;
+    s->server_host = s->prometheus_host = s->server_token_sha256 = NULL;
     s->uid_range_first = s->uid_range_count = 0;
     s->restart_base_ms = s->restart_max_ms = s->restart_healthy_s = 0;
     s->restart_intensity = s->restart_period_s = s->failed_retry_s = s->heartbeat_timeout_s = 0;

@@ -115,6 +115,7 @@ struct sa_settings {
     char *prometheus_host; /* NULL: all addresses */
     char *server_host;
     int64_t server_port;
+    char *server_token_sha256;
 
     struct sa_account *accounts; /* n_accounts; empty in what travels to a child */
     size_t n_accounts;

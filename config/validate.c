@@ -157,6 +157,11 @@ static void check_processes(const struct validate *v)
         WIDE_WARN(v, "uidRange.count", "uidRange: fewer ids than accounts; some will share one");
     if (object > s->worker_memory_bytes / 4)
         WIDE_ERROR(v, "limits.objectSize", "limits: objectSize is above a quarter of workerMemory");
+    if (s->server_token_sha256 && (strlen(s->server_token_sha256) != 64 ||
+                                   strspn(s->server_token_sha256, "0123456789abcdefABCDEF") != 64))
+        WIDE_ERROR(
+            v, "server.tokenSha256",
+            "server.tokenSha256: expected 64 hex digits, as of printf %%s TOKEN | sha256sum");
     if (s->prometheus_enabled && s->prometheus_port == s->server_port)
         WIDE_ERROR(v, "prometheus.port", "prometheus.port and server.port are the same");
 }

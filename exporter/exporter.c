@@ -24,6 +24,7 @@
 #define STATUS_MAX ((size_t)64 << 20)
 #define ANSWER_NS  (5 * SA_NS_PER_S)
 #define BEAT_NS    (SA_NS_PER_S / 2)
+#define TICK_NS    SA_NS_PER_S /* between two states of the status page */
 
 struct address {
     struct sockaddr_storage addr;
@@ -45,7 +46,7 @@ struct exporter {
     uint32_t asked; /* id of the status that was asked for */
     bool waiting;
     struct sa_buf json;
-    struct sa_timer beat, answer;
+    struct sa_timer beat, answer, tick;
 };
 
 /* The status */
@@ -132,6 +133,19 @@ static void beat(void *arg)
 
     e->args->slot->heartbeat_ns = sa_mono_ns();
     sa_timer_set(e->loop, &e->beat, BEAT_NS, beat, e);
+}
+
+/* While someone looks at the status page it is told each second. */
+static void tick(void *arg)
+{
+    struct exporter *e = arg;
+    bool watched = false;
+
+    for (size_t i = 0; i < e->n_servers; i++)
+        watched = watched || sa_exporter_http_watched(e->servers[i]);
+    if (watched)
+        want_status(e);
+    sa_timer_set(e->loop, &e->tick, TICK_NS, tick, e);
 }
 
 /* Setting up */
@@ -230,8 +244,11 @@ static int confine(struct exporter *e, struct sa_err **err)
 static int listen_all(struct exporter *e, struct sa_err **err)
 {
     for (size_t i = 0; i < e->n_servers; i++) {
-        const struct sa_exporter_http_options opt = {
-            .metrics = e->metrics[i], .want = want_status, .arg = e};
+        const struct sa_exporter_http_options opt = {.metrics = e->metrics[i],
+                                                     .token_sha256 =
+                                                         e->settings.server_token_sha256,
+                                                     .want = want_status,
+                                                     .arg = e};
 
         e->servers[i] = sa_exporter_http_listen(e->loop, (struct sockaddr *)&e->at[i].addr,
                                                 e->at[i].len, &opt, err);
@@ -261,6 +278,7 @@ static int set_up(struct exporter *e, struct sa_err **err)
         return -1;
     fill_slot(e);
     beat(e);
+    tick(e);
     return sa_ctl_send(e->ctl, SA_CTL_READY, NULL, err);
 }
 

@@ -6,6 +6,8 @@
  *     /metrics, /prometheus_metrics   Prometheus text format, where prometheus.enabled
  *     /health                         200 while supervisor and exporter work
  *     /ready                          200 while changes can reach Spinnaker, else 503
+ *     /                               the status page (page/), live by /events; who may see it is
+ *                                     in guard.h
  */
 #ifndef SA_EXPORTER_EXPORTER_H
 #define SA_EXPORTER_EXPORTER_H

@@ -11,20 +11,37 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "exporter/guard.h"
 #include "exporter/metrics.h"
+#include "exporter/rows.h"
+#include "exporter/stream.h"
 
 #define CONNECTIONS    64u
 #define TIMEOUT_S      15u
 #define CONNECTION_MEM (32u * 1024u)
 #define BODY_MAX       ((size_t)256 << 20)
 
-enum page { PAGE_METRICS, PAGE_HEALTH, PAGE_READY };
+enum page {
+    PAGE_METRICS,
+    PAGE_HEALTH,
+    PAGE_READY,
+    PAGE_ACCOUNT, /* from here on what belongs to the status page */
+    PAGE_EVENTS,
+    PAGE_HTML,
+    PAGE_STYLE,
+    PAGE_SCRIPT,
+};
+
+/* Made from page/. */
+extern const unsigned char sa_index_html[], sa_page_css[], sa_page_js[];
+extern const size_t sa_index_html_size, sa_page_css_size, sa_page_js_size;
 
 struct request {
     struct request *next;
     struct MHD_Connection *connection;
     enum page page;
     bool waiting;
+    char *name; /* of PAGE_ACCOUNT */
     unsigned code;
     struct sa_buf body;
 };
@@ -36,6 +53,8 @@ struct sa_exporter_http_server {
     int epoll_fd;
     struct sa_timer timer;
     struct request *requests;
+    struct sa_streams *streams;
+    bool local; /* the address is of this machine alone */
 };
 
 static void run(struct sa_exporter_http_server *s);
@@ -75,6 +94,12 @@ static enum MHD_Result reply(struct MHD_Connection *c, unsigned code, const char
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(r, "Content-Security-Policy",
+                            "default-src 'none'; style-src 'self'; script-src 'self'; "
+                            "connect-src 'self'; img-src data:; frame-ancestors 'none'");
+    if (code == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                "Basic realm=\"scale-agent\", charset=\"UTF-8\"");
     rc = MHD_queue_response(c, code, r);
     MHD_destroy_response(r);
     return rc;
@@ -90,10 +115,11 @@ static bool find_page(const struct sa_exporter_http_server *s, const char *url, 
     static const struct {
         const char *url;
         enum page page;
-    } pages[] = {{"/metrics", PAGE_METRICS},
-                 {"/prometheus_metrics", PAGE_METRICS},
-                 {"/health", PAGE_HEALTH},
-                 {"/ready", PAGE_READY}};
+    } pages[] = {{"/metrics", PAGE_METRICS}, {"/prometheus_metrics", PAGE_METRICS},
+                 {"/health", PAGE_HEALTH},   {"/ready", PAGE_READY},
+                 {"/account", PAGE_ACCOUNT}, {"/events", PAGE_EVENTS},
+                 {"/", PAGE_HTML},           {"/page.css", PAGE_STYLE},
+                 {"/page.js", PAGE_SCRIPT}};
 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         *page = pages[i].page;
@@ -110,6 +136,15 @@ static enum MHD_Result suspend(struct sa_exporter_http_server *s, struct MHD_Con
 
     if (!r)
         return MHD_NO;
+    if (page == PAGE_ACCOUNT) {
+        const char *name = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "name");
+
+        r->name = strdup(name ? name : "");
+        if (!r->name) {
+            free(r);
+            return MHD_NO;
+        }
+    }
     r->connection = c;
     r->page = page;
     r->waiting = true;
@@ -120,6 +155,52 @@ static enum MHD_Result suspend(struct sa_exporter_http_server *s, struct MHD_Con
     MHD_suspend_connection(c);
     s->opt.want(s->opt.arg);
     return MHD_YES;
+}
+
+/* NULL: the request may see the status page; else why not. */
+static const char *closed(const struct sa_exporter_http_server *s, struct MHD_Connection *c,
+                          unsigned *code)
+{
+    const char *token = s->opt.token_sha256 && *s->opt.token_sha256 ? s->opt.token_sha256 : NULL;
+
+    *code = MHD_HTTP_FORBIDDEN;
+    if (!token && !s->local)
+        return "The status page is for this machine alone, unless server.tokenSha256 is set. There "
+               "are /health and /ready.\n";
+    if (!token)
+        return sa_guard_host_is_local(
+                   MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST))
+                   ? NULL
+                   : "Ask for localhost.\n";
+    *code = MHD_HTTP_UNAUTHORIZED;
+    return sa_guard_authorized(
+               MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION),
+               token)
+               ? NULL
+               : "The token is missing or wrong.\n";
+}
+
+static enum MHD_Result show(struct sa_exporter_http_server *s, struct MHD_Connection *c,
+                            enum page page, void **state)
+{
+    unsigned code;
+    const char *why = closed(s, c, &code);
+
+    if (why)
+        return refuse(c, code, why);
+    switch (page) {
+    case PAGE_HTML:
+        return reply(c, MHD_HTTP_OK, "text/html; charset=utf-8", sa_index_html, sa_index_html_size);
+    case PAGE_STYLE:
+        return reply(c, MHD_HTTP_OK, "text/css; charset=utf-8", sa_page_css, sa_page_css_size);
+    case PAGE_SCRIPT:
+        return reply(c, MHD_HTTP_OK, "text/javascript; charset=utf-8", sa_page_js, sa_page_js_size);
+    case PAGE_EVENTS:
+        s->opt.want(s->opt.arg);
+        return sa_streams_add(s->streams, c);
+    default:
+        return suspend(s, c, page, state);
+    }
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
@@ -146,8 +227,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
     if (!find_page(s, url, &page))
         return refuse(c, MHD_HTTP_NOT_FOUND,
-                      s->opt.metrics ? "there is /metrics\n" : "there are /health and /ready\n");
-    return suspend(s, c, page, state);
+                      s->opt.metrics ? "there is /metrics\n" : "there are /, /health and /ready\n");
+    return page >= PAGE_ACCOUNT ? show(s, c, page, state) : suspend(s, c, page, state);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *c, void **state,
@@ -167,6 +248,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
         }
     }
     sa_buf_free(&r->body);
+    free(r->name);
     free(r);
     *state = NULL;
 }
@@ -179,6 +261,11 @@ static void fill(struct request *r, const cJSON *status)
     r->code = status ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
     if (r->page == PAGE_METRICS && status) {
         sa_metrics_write(status, &r->body);
+    } else if (r->page == PAGE_ACCOUNT && status) {
+        if (!sa_rows_account(status, r->name, &r->body)) {
+            r->code = MHD_HTTP_NOT_FOUND;
+            sa_buf_adds(&r->body, "{}\n");
+        }
     } else if (r->page == PAGE_HEALTH && status) {
         sa_buf_adds(&r->body, "{\"status\":\"UP\"}\n");
     } else {
@@ -201,7 +288,13 @@ void sa_exporter_http_status(struct sa_exporter_http_server *s, const cJSON *sta
         fill(r, status);
         MHD_resume_connection(r->connection);
     }
+    sa_streams_status(s->streams, status);
     run(s);
+}
+
+bool sa_exporter_http_watched(const struct sa_exporter_http_server *s)
+{
+    return sa_streams_any(s->streams);
 }
 
 static bool is_any(const struct sockaddr *addr)
@@ -227,6 +320,13 @@ sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_
     }
     s->loop = l;
     s->opt = *opt;
+    s->local = sa_guard_is_local(addr);
+    s->streams = sa_streams_new();
+    if (!s->streams) {
+        sa_err_set(err, SA_EMEMORY, "HTTP server");
+        free(s);
+        return NULL;
+    }
     if (addr->sa_family == AF_INET6)
         flags |= is_any(addr) ? MHD_USE_DUAL_STACK : MHD_USE_IPv6;
     s->daemon =
@@ -236,6 +336,7 @@ sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_
                          MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
     if (!s->daemon) {
         sa_err_sys(err, errno, "cannot listen");
+        sa_streams_free(s->streams);
         free(s);
         return NULL;
     }
@@ -243,6 +344,7 @@ sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_
     s->epoll_fd = info ? info->epoll_fd : -1;
     if (sa_loop_fd(l, s->epoll_fd, EPOLLIN, on_ready, s, err) < 0) {
         MHD_stop_daemon(s->daemon);
+        sa_streams_free(s->streams);
         free(s);
         return NULL;
     }
@@ -256,6 +358,7 @@ void sa_exporter_http_free(struct sa_exporter_http_server *s)
     for (struct request *r = s->requests; r; r = r->next)
         if (r->waiting)
             MHD_resume_connection(r->connection);
+    sa_streams_free(s->streams);
     sa_timer_cancel(s->loop, &s->timer);
     sa_loop_fd_remove(s->loop, s->epoll_fd);
     MHD_stop_daemon(s->daemon);

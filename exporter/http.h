@@ -15,7 +15,11 @@
 struct sa_exporter_http_server;
 
 struct sa_exporter_http_options {
-    bool metrics; /* serve the metrics, and nothing else; or health and readiness, and no metrics */
+    bool
+        metrics; /* serve the metrics, and nothing else; or health, readiness and the status page */
+    /* The status page (page/): for everyone where the address is of this machine alone; else for
+     * who knows the token of this SHA-256 in hex, borrowed; for nobody where there is none. */
+    const char *token_sha256;
     /* Asks for a status; sa_exporter_http_status() follows, once for any number of asks. */
     void (*want)(void *arg);
     void *arg;
@@ -26,6 +30,8 @@ struct sa_exporter_http_server *
 sa_exporter_http_listen(struct sa_loop *l, const struct sockaddr *addr, socklen_t addr_len,
                         const struct sa_exporter_http_options *opt, struct sa_err **err);
 void sa_exporter_http_free(struct sa_exporter_http_server *s);
+/* Is someone looking at the status page? Then a status is wanted each second. */
+bool sa_exporter_http_watched(const struct sa_exporter_http_server *s);
 /* The status is here (borrowed for the call), or did not come (NULL): answers those who wait. */
 void sa_exporter_http_status(struct sa_exporter_http_server *s, const cJSON *status);
 

@@ -27,7 +27,7 @@ bool sa_settings_exporter_differs(const struct sa_settings *a, const struct sa_s
     return a->prometheus_enabled != b->prometheus_enabled ||
            a->prometheus_port != b->prometheus_port || a->server_port != b->server_port ||
            !same(a->server_host, b->server_host) || !same(a->prometheus_host, b->prometheus_host) ||
-           !same(a->sandbox, b->sandbox);
+           !same(a->server_token_sha256, b->server_token_sha256) || !same(a->sandbox, b->sandbox);
 }
 
 bool sa_settings_fixed_differs(const struct sa_settings *a, const struct sa_settings *b)

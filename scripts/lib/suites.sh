@@ -16,6 +16,7 @@ tidy|core|330|clang-tidy over the C sources that changed
 model|core|180|the state protocol, checked by spin
 scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
+page|core|300|the status page in Chromium
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
 kubernetes|more|600|chart and manifests on a real API server, and the agent as their pod would run it
@@ -107,6 +108,11 @@ suite_cluster() {
     need_control_plane
     "$PYTHON" -m unittest discover -s tests/e2e
 }
+suite_page() {
+    install "${PACKAGES_PAGE[@]}"
+    "$PYTHON" -m unittest discover -s tests/e2e/page
+}
+
 suite_kubernetes() {
     need_control_plane
     "$PYTHON" -m unittest discover -s tests/e2e/kubernetes

@@ -97,8 +97,6 @@ START_TEST(armory_files_load_unchanged)
                      "main.yml:7:21: warning: clouddriver.responseRetries.enabled" NO_EFFECT
                      "main.yml:7:36: warning: clouddriver.responseRetries.maxRetries" NO_EFFECT
                      "main.yml:7:51: warning: clouddriver.responseRetries.backOffMs" NO_EFFECT
-                     "main.yml:11:5: warning: kubernetes.retries.enabled" NO_EFFECT
-                     "main.yml:12:5: warning: kubernetes.retries.retryableErrors" NO_EFFECT
                      "main.yml:17:21: warning: account account01: "
                      "/kubeconfigfiles/kubeconfig.yml does not exist\n");
     ck_assert_int_eq(s.sink, SA_SINK_GRPC);
