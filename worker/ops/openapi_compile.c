@@ -176,12 +176,12 @@ static int preset_of(struct sa_compile *c, const struct sa_val *v, uint32_t *out
                      struct sa_err **err)
 {
     SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    sa_buf_init(&b, 4096);
     *out = 0;
     if (v == NULL || !((v->type == SA_VAL_STRING && v->n > 0) ||
                        (v->type == SA_VAL_INT && v->i != 0) || (v->type == SA_VAL_BOOL && v->b))) {
         return 0;
     }
-    sa_buf_init(&b, 4096);
     sa_val_print(v, &b);
     return b.failed ? 0 : add_string(c, b.data, b.len, out, err);
 }

@@ -7,14 +7,32 @@
 
 #include "worker/ops/val.h"
 
+/* The last of n digits of "D.DDDe..." goes up by one. False where all are 9. */
+static bool next_up(char *text, int n)
+{
+    for (int i = n; i >= 0; i--) {
+        if (text[i] == '.' || (i == n && n == 1)) {
+            continue;
+        }
+        if (text[i] != '9') {
+            text[i]++;
+            return true;
+        }
+        text[i] = '0';
+    }
+    return false;
+}
+
 int sa_val_digits(double d, char digits[SA_VAL_DIGITS], int *point)
 {
     char text[32];
     int n = 1;
-    /* 17 digits tell any two doubles apart; the first shorter form that reads back as d is it. */
+    /* 17 digits tell any two doubles apart; the first shorter form that reads back as d is it. The
+     * nearest one to a power of two may be another's while the next above, where doubles are twice
+     * as far apart, is its own. */
     for (; n < SA_VAL_DIGITS; n++) {
         snprintf(text, sizeof text, "%.*e", n - 1, d);
-        if (strtod(text, NULL) == d) {
+        if (strtod(text, NULL) == d || (next_up(text, n) && strtod(text, NULL) == d)) {
             break;
         }
     }

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the suite merge compares with Kubernetes' own libraries.
+add_executable(ops_merge_answers ${PROJECT_SOURCE_DIR}/tests/rig/strategicpatch/answers.c)
+target_link_libraries(ops_merge_answers PRIVATE sa_ops_merge)
