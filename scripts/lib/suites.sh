@@ -139,7 +139,7 @@ suite_plugin() {
         unset SCALE_AGENT_KUBESIM
     fi
     export SCALE_AGENT_KUBESIM
-    "${maven[@]}" verify
+    "${maven[@]}" verify && "$PYTHON" scripts/lib/plugin_zip.py plugin/scale-agent-plugin/target/scale-agent-plugin-*.zip
     have=$?
     "$PYTHON" scripts/lib/surefire.py plugin/*/target/surefire-reports
     return $have
