@@ -74,3 +74,19 @@ package_deb() {
     chmod -R u+w "$work"
     cp "$work"/scale-agent* "$out"/ && ls -l "$out"/scale-agent*.deb
 }
+
+# package_image WORK OUT: an OCI image layout of the Debian package that is in OUT, or is made first. Needs root.
+package_image() {
+    local work=$1 out=$2 version deb tree
+    version=$(package_version)
+    deb=$out/scale-agent_${version}_$(dpkg --print-architecture).deb
+    [ -f "$deb" ] || { mkdir "$work/deb" && package_deb "$work/deb" "$out" bookworm; } || return 1
+    # shellcheck disable=SC2046 # names of packages
+    tree=$(make_tree bookworm image $(dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g')) || return 1
+    mkdir -p "$work/image" && cp "$deb" "$work/image/agent.deb" && cp packaging/container/collect "$work/image/" || return 1
+    chmod -R go=rX "$work/image"
+    in_overlay "$tree" "$work/image" /work/collect /work/agent.deb /work/root || return 1
+    "$PYTHON" packaging/container/layout.py "$work/image/root" "$out/scale-agent-image" "$version" \
+        "$(dpkg-deb --fsys-tarfile "$deb" | tar -tv --full-time --utc -f - ./usr/sbin/scale-agentd | awk '{ print $4, $5 }' | date -u -f - +%s)" &&
+        du -sh "$out/scale-agent-image"
+}
