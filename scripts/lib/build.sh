@@ -21,3 +21,10 @@ build_release() { build "$BUILD" "$1" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TES
 # SCALE_AGENT_FORGE says (worker/link.c).
 build_points() { build "$ROOT/build-points" "$1" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSA_TEST_POINTS=ON; }
 build_sanitized() { CC=clang$LLVM build "$ROOT/build-sanitized" "" -DCMAKE_BUILD_TYPE=Debug -DSA_TESTS=ON -DSA_SANITIZE=ON -DSA_FUZZ=ON; }
+# build_plugin: its zip; from Maven Central only what is not in the local repository yet
+build_plugin() {
+    local maven=(mvn -B -ntp -q -f plugin/pom.xml package -DskipTests -Dfmt.skip)
+    install "${PACKAGES_PLUGIN[@]}" mariadb-client-core
+    export MAVEN_OPTS=${MAVEN_OPTS--Xmx768m -XX:TieredStopAtLevel=1}
+    "${maven[@]}" -o >/dev/null 2>&1 || "${maven[@]}"
+}

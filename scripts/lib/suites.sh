@@ -21,7 +21,7 @@ peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|420|a real API server: every default kind, the simulator compared with it
 kubernetes|more|600|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
-clouddriver|more|1800|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server
+clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing'
@@ -146,13 +146,13 @@ suite_plugin() {
 }
 
 suite_clouddriver() {
-    local maven=(mvn -B -ntp -q -f plugin/pom.xml package -DskipTests -Dfmt.skip)
     [ -n "${CLOUDDRIVER_HOME:-}" ] || skip "CLOUDDRIVER_HOME names no Clouddriver (an unpacked package, with its jars in lib/)"
     need_control_plane
-    install "${PACKAGES_PLUGIN[@]}" mariadb-client-core
-    export MAVEN_OPTS=${MAVEN_OPTS--Xmx768m -XX:TieredStopAtLevel=1}
-    "${maven[@]}" -o >/dev/null 2>&1 || "${maven[@]}" || skip "the plugin can't be built"
-    "$PYTHON" -m unittest discover -s tests/e2e/clouddriver
+    # shellcheck source=scripts/lib/build.sh
+    . scripts/lib/build.sh
+    build_plugin || skip "the plugin can't be built"
+    "$PYTHON" -m unittest discover -s tests/e2e/clouddriver && scripts/soak clouddriver --short &&
+        scripts/soak clouddriver-restart --short
 }
 
 suite_convergence() {

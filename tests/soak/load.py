@@ -53,7 +53,8 @@ class Load:
     def stop(self):
         self._end.set()
         self._running.set()
-        self._thread.join(60)
+        if self._thread.is_alive():
+            self._thread.join(60)
         self.api.close()
 
     def _run(self):

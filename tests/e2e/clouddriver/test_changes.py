@@ -6,6 +6,7 @@ import random
 import unittest
 
 import rows
+import views
 from rig.harness import manifests
 from rig.harness.cluster import ApiError
 from world import STOCK, STREAMED, World
@@ -96,6 +97,8 @@ class Changes(World):
             self.wait("equal rows", equal, 120)
         except AssertionError:
             self.fail(f"SA_SEED={self.seed}: " + "\n".join(found))
+        self.assertGreater(self.equal_reads(), 1000)
+        self.wait("equal answers", lambda: not views.differences(self.clouddriver, STOCK, STREAMED), 60)
 
 
 if __name__ == "__main__":

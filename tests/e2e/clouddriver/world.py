@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from rig.harness import paths  # noqa: E402
 from rig.harness.agent import Agent, write_account  # noqa: E402
-from rig.harness.clouddriver import Clouddriver  # noqa: E402
+from rig.harness.clouddriver import Clouddriver, cache_reads  # noqa: E402
 from rig.harness.cluster import Cluster  # noqa: E402
 from rig.harness.mariadb import MariaDb  # noqa: E402
 from rig.harness.procs import wait_for  # noqa: E402,F401
@@ -74,6 +74,18 @@ class World(unittest.TestCase):
         """A metric of Clouddriver; 0 if it has none of that name."""
         status, found = self.clouddriver.ask("GET", f"/metrics/{metric}")
         return sum(m["value"] for m in found["measurements"] if m["statistic"] in ("COUNT", "VALUE")) if status == 200 else 0
+
+    def equal_reads(self, seconds=60):
+        """Stock's and the agent's account are the same to ProviderCache, whatever its filter."""
+        said = []
+
+        def equal():
+            compared, said[:] = cache_reads(self.db, STOCK, STREAMED)
+            return compared if not said else 0
+        try:
+            return wait_for("equal reads", equal, seconds)
+        except TimeoutError:
+            return self.fail("\n".join(said))
 
     def wait(self, what, check, seconds):
         """wait_for, with what both sides said last if it fails."""

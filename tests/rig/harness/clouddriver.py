@@ -5,14 +5,16 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
+import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from . import paths
+from . import paths, procs
 from .agent import merge
 from .procs import Process, free_port, wait_for
 
@@ -47,12 +49,29 @@ def java():
     return found
 
 
+def jars():
+    """The jars of Clouddriver, in the order of its own start script."""
+    return sorted(str(j) for j in (home() / "lib").glob("*.jar") if not j.name.startswith(LEFT_OUT))
+
+
+def cache_reads(db, first, second):
+    """(how much was compared, what differs) of two accounts of one cluster, as Clouddriver's ProviderCache reads them
+    with every cache filter (tests/rig/cachereads)."""
+    r = subprocess.run([java(), "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp", ":".join(jars()),
+                        paths.ROOT / "tests/rig/cachereads/CacheReads.java", db.jdbc, f"{db.name}_service", db.password,
+                        first, second], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+    last = re.search(r"compared=(\d+) differences=(\d+)\n$", r.stdout)
+    if not last:
+        raise RuntimeError(f"reading through ProviderCache: {r.stderr[-2000:] or r.stdout[-2000:]}")
+    said = [line[2:] for line in r.stdout.splitlines() if line.startswith("! ")]
+    return int(last[1]), said + [f"{last[2]} in all"] * (int(last[2]) > len(said))
+
+
 class Clouddriver:
     """One replica. Several may share a database."""
 
     def __init__(self, directory, database, plugin=True, config=None, java_options=()):
         """plugin: whether ours is in its plugin folder. config: settings, merged over those here."""
-        self.home = home()
         self.java = java()
         self.dir = pathlib.Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
@@ -102,19 +121,18 @@ class Clouddriver:
     def grpc(self):
         return f"127.0.0.1:{self.grpc_port}"
 
-    def launch(self):
-        """Starts it and does not wait."""
-        jars = sorted(str(j) for j in (self.home / "lib").glob("*.jar") if not j.name.startswith(LEFT_OUT))
+    def launch(self, *more_options):
+        """Starts it, with more options of the JVM, and does not wait."""
         self.process = Process([self.java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g",
-                                self._class_archive(jars), *self.java_options,
-                                f"-Dspring.config.additional-location=file:{self.config}", "-cp", ":".join(jars), MAIN],
+                                self._class_archive(jars()), *self.java_options, *more_options,
+                                f"-Dspring.config.additional-location=file:{self.config}", "-cp", ":".join(jars()), MAIN],
                                self.dir / "clouddriver.log", "clouddriver", cwd=self.dir)
         return self
 
-    def _class_archive(self, jars):
+    def _class_archive(self, class_path):
         """An archive of loaded classes halves the time of a start: used if there is one, else left by the first
         orderly end. The JVM checks that it fits, and goes on without if not."""
-        name = hashlib.sha256("\n".join([os.path.realpath(self.java), *jars]).encode()).hexdigest()[:16]
+        name = hashlib.sha256("\n".join([os.path.realpath(self.java), *class_path]).encode()).hexdigest()[:16]
         self.archive = paths.CACHE / f"clouddriver-{name}.jsa"
         if self.archive.exists():
             return f"-XX:SharedArchiveFile={self.archive}"
@@ -178,3 +196,15 @@ class Clouddriver:
     def kill(self):
         self.process.kill()
         self.process = None
+
+    def running(self):
+        """Started, and not ended."""
+        return self.process is not None and self.process.running()
+
+    def stopped(self):
+        """It stands still by SIGSTOP."""
+        fields = procs.stat(self.process.pid) if self.process else None
+        return fields is not None and fields[0] in "Tt"
+
+    def cont(self):
+        self.process.popen.send_signal(signal.SIGCONT)

@@ -16,7 +16,9 @@ class CutProxy:
         self.target = target
         self.mode = "pass"
         self.connections = 0
+        self.bytes = 0  # from those that connect
         self._pairs = {}  # socket -> its other side
+        self._near = set()  # those of who connected
         self._wake = socket.socketpair()
         self._dropping = False
         self._closing = False
@@ -66,9 +68,8 @@ class CutProxy:
         if self.mode == "refuse":
             _reset(near)
             return
-        try:
-            far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
-        except OSError:
+        far = self._connect()
+        if far is None:
             _reset(near)
             return
         self.connections += 1
@@ -76,11 +77,20 @@ class CutProxy:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             s.settimeout(30)
         self._pairs[near], self._pairs[far] = far, near
+        self._near.add(near)
+
+    def _connect(self):
+        """A connection to where this one goes; None if nobody listens there."""
+        try:
+            return socket.create_connection(("127.0.0.1", self.target), timeout=5)
+        except OSError:
+            return None
 
     def _forward(self, s):
         try:
             data = s.recv(1 << 18)
             if data:
+                self.bytes += len(data) if s in self._near else 0
                 self._pairs[s].sendall(data)
                 return
         except OSError:
@@ -89,10 +99,29 @@ class CutProxy:
 
     def _end(self, s):
         other = self._pairs.pop(s, None)
+        self._near -= {s, other}
         if other is not None:
             self._pairs.pop(other, None)
             _reset(other)
             _reset(s)
+
+
+class Balancer(CutProxy):
+    """Forwards each connection to the first of several ports at which somebody listens."""
+
+    def __init__(self, targets, port=0):
+        self.targets = list(targets)
+        self.out = set()  # ports that get no new connections, as one whose readiness fails
+        super().__init__(None, port)
+
+    def _connect(self):
+        for target in self.targets:
+            if target not in self.out:
+                try:
+                    return socket.create_connection(("127.0.0.1", target), timeout=1)
+                except OSError:
+                    pass
+        return None
 
 
 def _reset(s):

@@ -27,11 +27,12 @@ class MariaDb:
 
     password = "clouddriver-test"
 
-    def __init__(self, directory, name="clouddriver"):
+    def __init__(self, directory, name="clouddriver", options=()):
         self.server = next((s for s in SERVER if shutil.which(s)), None)
         if self.server is None or not all(map(shutil.which, ("mariadb-install-db", "mariadb"))):
             raise paths.Missing("MariaDB is not installed (Debian's packages mariadb-server-core, mariadb-client-core)")
         self.name = name
+        self.options = options
         self.dir = pathlib.Path(directory)
         self.port = free_port()
         self.socket = self.dir / "socket"
@@ -51,7 +52,7 @@ class MariaDb:
                 raise RuntimeError(f"mariadb-install-db: {r.stdout}")
         self.process = Process([self.server, "--no-defaults", f"--datadir={self.dir}/data", f"--port={self.port}",
                                 "--bind-address=127.0.0.1", f"--socket={self.socket}", f"--pid-file={self.dir}/pid",
-                                "--max-connections=500", *user], self.dir / "log", "mariadbd")
+                                "--max-connections=500", *user, *self.options], self.dir / "log", "mariadbd")
         wait_for("MariaDB's socket", self._answers, 60)
         if fresh:
             self.sql(RIGHTS.format(name=self.name, password=self.password), database=False)
