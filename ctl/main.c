@@ -50,6 +50,8 @@ static const struct command {
      "fatal, error, warn, info, debug or trace"},
     {"check", 0, 64, TABLE | JSON, false, false, false, sa_cmd_check, "[FILE|DIRECTORY]...",
      "every problem of the configuration; by default of the installed one"},
+    {"migrate", 1, 1, TABLE | JSON, false, false, false, sa_cmd_migrate, "FILE",
+     "what becomes of each key of an armory-agent.yml; exit code 1 if one is refused or unknown"},
     {"discover", 0, 1, TABLE | JSON, false, false, true, sa_cmd_discover,
      "KUBECONFIG | --account ACCOUNT",
      "the contexts of a kubeconfig file, and accounts made of them; or what an account follows, "

@@ -268,6 +268,32 @@ START_TEST(check_reads_files_here)
 }
 END_TEST
 
+START_TEST(migrate_tells_key_by_key)
+{
+    ctl_fixture_make(&f, NULL);
+    write_file("armory-agent.yml", "clouddriver: {grpc: 'x:1', tls.serverName: y}\n"
+                                   "kubernetes:\n  accounts:\n"
+                                   "  - {name: a, permissions: {READ: [r]}}\n"
+                                   "  - {name: b, metrics: true}\n");
+    check_run("migrate $DIR/armory-agent.yml", 0, "accounts[].name (2 times)");
+    check_run("migrate $DIR/armory-agent.yml", 0,
+              "5 keys: 4 taken as they are, 1 without effect, 0 refused, 0 unknown.");
+    check_run("migrate $DIR/armory-agent.yml -o json", 0,
+              "{\"key\":\"kubernetes.accounts[].metrics\",\"line\":5,\"times\":1,"
+              "\"fate\":\"no effect\"");
+    write_file("armory-agent.yml",
+               "secrets: {vault: {enabled: true}}\nkubernetes: {auditSecond: 600}\n");
+    check_run("migrate $DIR/armory-agent.yml", 1, "0 without effect, 1 refused, 1 unknown");
+    check_run("migrate $DIR/armory-agent.yml", 1, "the nearest is kubernetes.auditSeconds");
+    write_file("armory-agent.yml", "- not\n- a map\n");
+    check_run("migrate $DIR/armory-agent.yml", 1, "expected a map");
+    write_file("armory-agent.yml", "");
+    check_run("migrate $DIR/armory-agent.yml", 1, "expected a map");
+    check_run("migrate /nonexistent", 1, "/nonexistent: No such file");
+    ctl_fixture_remove(&f);
+}
+END_TEST
+
 static const char kubeconfig[] =
     "apiVersion: v1\nkind: Config\ncurrent-context: two\n"
     "contexts:\n- {name: one, context: {cluster: c1, user: u1}}\n"
@@ -356,6 +382,7 @@ int main(void)
     tcase_add_test(t, get_knows_where_the_daemon_keeps_it);
     tcase_add_test(t, tail_shows_changes_and_ends);
     tcase_add_test(t, check_reads_files_here);
+    tcase_add_test(t, migrate_tells_key_by_key);
     tcase_add_test(t, discover_shows_contexts_and_no_secret);
     tcase_add_test(t, discover_shows_what_an_account_follows);
     tcase_add_test(t, support_dump_masks_secrets);
