@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,6 +151,54 @@ int sa_harden_self(struct sa_err **err)
         return sa_err_sys(err, errno, "forbid new privileges");
     }
     return 0;
+}
+
+/* Of the file; where that can't be told, of its directory. */
+static int owner_of(const char *path, uid_t *uid)
+{
+    char dir[PATH_MAX];
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    if (stat(path, &st) != 0) {
+        size_t n = slash != NULL ? (size_t)(slash - path) : 0;
+        if (errno != EACCES || n == 0 || n >= sizeof(dir)) {
+            return -1;
+        }
+        memcpy(dir, path, n);
+        dir[n] = '\0';
+        if (stat(dir, &st) != 0) {
+            return -1;
+        }
+    }
+    *uid = st.st_uid;
+    return 0;
+}
+
+int sa_open_readable(const char *path, int flags)
+{
+    int fd = open(path, flags), death_signal = 0;
+    uid_t owner;
+    if (fd >= 0 || errno != EACCES || geteuid() != 0) {
+        return fd;
+    }
+    if (owner_of(path, &owner) != 0 || owner == 0) {
+        errno = EACCES;
+        return -1;
+    }
+    prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
+    if (seteuid(owner) != 0) {
+        errno = EACCES;
+        return -1;
+    }
+    fd = open(path, flags);
+    int why = errno;
+    if (seteuid(0) != 0) {
+        abort(); /* nothing else may go on as somebody else */
+    }
+    /* A change of credentials clears it: prctl(2). */
+    prctl(PR_SET_PDEATHSIG, (unsigned long)death_signal, 0, 0, 0);
+    errno = why;
+    return fd;
 }
 
 /* Whether all three uids and gids are these, and there is no way back. */

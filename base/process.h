@@ -31,6 +31,11 @@ void sa_close_others(const int *keep, size_t n);
 /* No core, not dumpable, no new privileges. */
 int sa_harden_self(struct sa_err **err);
 
+/* open(2) to read, without a thread beside. Root without CAP_DAC_READ_SEARCH, which a service
+ * manager may have taken from it, does it as who owns the file, or the directory that it may not
+ * look into. */
+int sa_open_readable(const char *path, int flags);
+
 /* Sets groups, gid and uid for good (no way back is verified). uid 0 is refused. What
  * sa_die_with_parent() asked for is asked for again, since the change clears it; so is the process
  * dumpable again by some systems' settings: call sa_harden_self() after. */

@@ -187,6 +187,34 @@ static bool looks_like_kubeconfig(const struct sa_yaml *root)
     return sa_yaml_get(root, "apiVersion") != NULL && sa_yaml_get(root, "clusters") != NULL;
 }
 
+static int put_text(struct sa_yaml *map, const char *key, const char *text, size_t n)
+{
+    struct sa_yaml *k = sa_yaml_new_scalar(map, key, strlen(key));
+    struct sa_yaml *v = sa_yaml_new_scalar(map, text, n);
+    if (k != NULL && v != NULL && sa_yaml_put(map, k, v) == 0)
+        return 0;
+    if (k == NULL || v == NULL) { /* else both went with the attempt */
+        sa_yaml_free(k);
+        sa_yaml_free(v);
+    }
+    return -1;
+}
+
+/* A kubeconfig file that was put where accounts are: its current context is an account with the
+ * file's name. NULL for lack of memory. */
+static struct sa_yaml *account_of_kubeconfig(const struct sa_yaml *root)
+{
+    const char *slash = strrchr(root->name, '/'), *name = slash != NULL ? slash + 1 : root->name;
+    const char *dot = strrchr(name, '.');
+    struct sa_yaml *account = sa_yaml_new_map(root);
+    if (account != NULL &&
+        put_text(account, "name", name, dot != NULL ? (size_t)(dot - name) : strlen(name)) == 0 &&
+        put_text(account, "kubeConfigFile", root->name, strlen(root->name)) == 0)
+        return account;
+    sa_yaml_free(account);
+    return NULL;
+}
+
 /* "kubernetes", or with the rest of a path behind a dot. */
 static bool is_kubernetes(const char *key)
 {
@@ -219,12 +247,11 @@ static int normalise_accounts(struct merge *m, struct sa_yaml **root)
     }
     *root = NULL;
     if (looks_like_kubeconfig(r)) {
-        sa_problem_node(
-            m->problems, false, r,
-            "this is a kubeconfig file; keep it elsewhere, and write here an account with "
-            "name and kubeConfigFile");
+        struct sa_yaml *account = account_of_kubeconfig(r);
         sa_yaml_free(r);
-        return 0;
+        r = account;
+        if (r == NULL)
+            return no_memory(m);
     }
     if (r->kind == SA_YAML_SCALAR) {
         sa_problem_node(m->problems, false, r,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/process.h"
 #include "config/load.h"
 
 /* What the package presets; the administrator's files override it. */
@@ -57,7 +58,7 @@ int sa_file_read(const char *path, size_t max, char **out, size_t *n, struct sa_
     struct stat st;
     /* Where it leads, first: to open a device, a FIFO or a terminal is to act on it already, and
      * some paths are named by processes with fewer rights. */
-    SA_CLEANUP(sa_closep) int where = open(path, O_PATH | O_CLOEXEC);
+    SA_CLEANUP(sa_closep) int where = sa_open_readable(path, O_PATH | O_CLOEXEC);
     if (where < 0)
         return sa_err_sys(err, errno, "opening %s", path);
     if (fstat(where, &st) != 0)
@@ -65,7 +66,8 @@ int sa_file_read(const char *path, size_t max, char **out, size_t *n, struct sa_
     if (!S_ISREG(st.st_mode))
         return sa_err_set(err, SA_ECONFIG, "%s is not a regular file", path);
     snprintf(place, sizeof place, "/proc/self/fd/%d", where);
-    SA_CLEANUP(sa_closep) int fd = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    SA_CLEANUP(sa_closep)
+    int fd = sa_open_readable(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return sa_err_sys(err, errno, "opening %s", path);
     return read_fd(fd, path, max, out, n, err);

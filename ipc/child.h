@@ -25,8 +25,8 @@ struct sa_child_args {
     const uint8_t *fingerprint_key;  /* 32 bytes for sa_fingerprint() of credential files */
     const char *runtime_dir;         /* "/run/scale-agent" */
     const char *state_dir;           /* "/var/lib/scale-agent" */
-    const char *const *config_files; /* NULL-terminated, as read; for a child with secrets of its
-                                        own in them (the uplink) */
+    const char *const *config_files; /* NULL-terminated, as read, without files of accounts; for a
+                                        child with secrets of its own in them (the uplink) */
     int helper_fd; /* worker: socket to its credential helper, helper: to its worker; or -1 */
 };
 

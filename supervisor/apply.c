@@ -86,22 +86,49 @@ static int apply_accounts(struct applying *ap, struct sa_config_answer *a, struc
     return 0;
 }
 
+/* A file of accounts may be a kubeconfig file, with secrets that the uplink must never have. */
+static bool names_accounts(const struct sa_supervisor *sup, const char *path)
+{
+    for (const char *const *d = sup->opt->paths->account_dirs; *d; d++) {
+        size_t n = strlen(*d);
+
+        if (strncmp(path, *d, n) == 0 && path[n] == '/')
+            return true;
+    }
+    return false;
+}
+
 /* The configuration files themselves, in their order: what follows the credential files that were
  * asked about. By place, not by name: a worker may name a configuration file as its credential. */
-static void keep_config_files(struct sa_supervisor *sup, const struct sa_config_answer *a,
-                              size_t n_asked)
+static char **config_files(const struct sa_supervisor *sup, const struct sa_config_answer *a,
+                           size_t n_asked, bool accounts)
 {
     char **v = calloc(a->n_files + 1, sizeof(*v));
 
-    if (!v)
-        return;
-    for (size_t i = n_asked, n = 0; i < a->n_files; i++) {
+    for (size_t i = n_asked, n = 0; v && i < a->n_files; i++) {
+        if (!accounts && names_accounts(sup, a->files[i].path))
+            continue;
         v[n] = strdup(a->files[i].path);
         if (v[n])
             n++;
     }
+    return v;
+}
+
+static void keep_config_files(struct sa_supervisor *sup, const struct sa_config_answer *a,
+                              size_t n_asked)
+{
+    char **all = config_files(sup, a, n_asked, true), **wide = config_files(sup, a, n_asked, false);
+
+    if (!all || !wide) {
+        sa_settings_free_list(all);
+        sa_settings_free_list(wide);
+        return;
+    }
     sa_settings_free_list(sup->config_files);
-    sup->config_files = v;
+    sa_settings_free_list(sup->wide_files);
+    sup->config_files = all;
+    sup->wide_files = wide;
 }
 
 int sa_apply(struct sa_supervisor *sup, struct sa_config_answer *a, size_t n_asked,

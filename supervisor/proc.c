@@ -232,7 +232,7 @@ static int fork_it(struct sa_proc *p, const struct sa_proc_start *start, struct 
         .fingerprint_key = p->sup->fingerprint_key,
         .runtime_dir = p->sup->runtime_dir,
         .state_dir = p->sup->state_dir,
-        .config_files = (const char *const *)p->sup->config_files,
+        .config_files = (const char *const *)p->sup->wide_files,
         .helper_fd = start->helper_fd,
     };
 

@@ -48,6 +48,7 @@ struct sa_supervisor {
     uint8_t settings_fingerprint[SA_FINGERPRINT_SIZE];
     uint8_t uplink_fingerprint[SA_FINGERPRINT_SIZE];
     char **config_files; /* NULL-terminated, in the order of merging */
+    char **wide_files;   /* those of them that may hold agent-wide keys */
     char *runtime_dir, *state_dir, *agent_id;
     struct sa_restart_policy policy;
     struct sa_identity identity; /* identity.c */

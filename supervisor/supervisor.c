@@ -247,6 +247,7 @@ static void release(struct sa_supervisor *sup)
     sa_keys_free(&sup->keys);
     sa_settings_free(&sup->settings);
     sa_settings_free_list(sup->config_files);
+    sa_settings_free_list(sup->wide_files);
     free(sup->settings_json);
     free(sup->agent_id);
     free(sup->runtime_dir);

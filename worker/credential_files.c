@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "worker/credential_internal.h"
 
 static int read_all(int fd, const char *path, struct sa_secret *out, struct sa_err **err)
@@ -39,7 +40,8 @@ static int read_all(int fd, const char *path, struct sa_secret *out, struct sa_e
 int sa_credential_load(const char *path, struct sa_secret *out, struct sa_err **err)
 {
     /* O_NONBLOCK: a FIFO must not hold up the start before it is refused. */
-    SA_CLEANUP(sa_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    SA_CLEANUP(sa_closep)
+    int fd = sa_open_readable(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return sa_err_sys(err, errno, "%s", path);
     int rc = read_all(fd, path, out, err);

@@ -30,7 +30,7 @@ def parent_and_inner_pid(pid):
     """(its parent, its number in the innermost pid namespace); (0, 0) if there is no such process."""
     try:
         text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0, 0
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     return int(fields["PPid"]), int(fields["NSpid"].split()[-1])
@@ -42,8 +42,9 @@ class Machine:
         self.name = f"sa-{name}-{os.getpid()}"
         self.log = pathlib.Path(log)
         at_end(self.stop)
-        self.process = subprocess.Popen([BOOT, str(tree), self.name, f"--bind-ro={shared}:/shared"],
-                                        stdout=self.log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([BOOT, str(tree), self.name, f"--bind-ro={shared}:/shared"],
+                                            stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         self.leader = None
         self._boot(60)
 
@@ -78,7 +79,7 @@ class Machine:
         """What a shell command in the machine prints, as root."""
         r = subprocess.run(["nsenter", "-t", str(self.leader), "-a", "env", "-i", *(f"{k}={v}" for k, v in CLEAN.items()),
                             "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           text=True, timeout=timeout)
+                           text=True, timeout=timeout, start_new_session=True)
         if check and r.returncode != 0:
             raise Failed(command, r.returncode, r.stdout)
         return r.stdout
@@ -120,7 +121,7 @@ class Machine:
                 if (entry / "cmdline").read_bytes().replace(b"\0", b" ").startswith(title.encode()):
                     lines = (entry / "status").read_text().splitlines()
                     found[int(entry.name)] = {k: v.strip() for k, v in (line.split(":", 1) for line in lines if ":" in line)}
-            except (FileNotFoundError, ProcessLookupError):
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
         return found
 

@@ -169,6 +169,24 @@ START_TEST(files_are_merged_in_order)
 }
 END_TEST
 
+START_TEST(a_kubeconfig_file_among_accounts_is_one)
+{
+    struct fixture f;
+    struct sa_settings s;
+    char *problems;
+    fixture_make(&f);
+    fixture_write(&f, "accounts/prod.eu-1.yml", "apiVersion: v1\nkind: Config\nclusters: []\n");
+    ck_assert_int_eq(fixture_load(&f, &s, &problems), 0);
+    ck_assert_str_eq(problems, "");
+    ck_assert_uint_eq(s.n_accounts, 1);
+    ck_assert_str_eq(s.accounts[0].name, "prod.eu-1");
+    ck_assert_ptr_nonnull(strstr(s.accounts[0].kubeconfig_file, "/accounts/prod.eu-1.yml"));
+    free(problems);
+    sa_settings_free(&s);
+    fixture_remove(&f);
+}
+END_TEST
+
 START_TEST(all_problems_are_told_in_order)
 {
     struct fixture f;
@@ -180,7 +198,6 @@ START_TEST(all_problems_are_told_in_order)
     fixture_write(&f, "accounts/b.yml", "name: a\nserviceAccount: true\nkindz: [pod]\n");
     fixture_write(&f, "accounts/c.yml",
                   "clouddriver: {insecure: false}\nkubernetes: {accounts: []}\n");
-    fixture_write(&f, "accounts/d.yml", "apiVersion: v1\nkind: Config\nclusters: []\n");
     fixture_write(&f, "accounts/e.yml", "just words\n");
     ck_assert_int_eq(fixture_load(&f, &s, &problems), -1);
     ck_assert_str_eq(
@@ -196,9 +213,6 @@ START_TEST(all_problems_are_told_in_order)
         "kubernetes.accounts[].kinds?\n"
         "accounts/c.yml:1:1: error: clouddriver: a file of accounts may hold kubernetes.accounts "
         "only\n"
-        "accounts/d.yml:1:1: error: this is a kubeconfig file; keep it elsewhere, and write here "
-        "an account "
-        "with name and kubeConfigFile\n"
         "accounts/e.yml:1:1: error: expected an account or a list of accounts, not a value\n");
     free(problems);
     fixture_remove(&f);
@@ -456,6 +470,7 @@ int main(void)
     tcase_add_test(t, nothing_configured_gives_defaults);
     tcase_add_test(t, armory_files_load_unchanged);
     tcase_add_test(t, files_are_merged_in_order);
+    tcase_add_test(t, a_kubeconfig_file_among_accounts_is_one);
     tcase_add_test(t, all_problems_are_told_in_order);
     tcase_add_test(t, unreadable_files_are_told);
     tcase_add_test(t, variables_are_put_in);

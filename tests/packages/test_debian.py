@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian package in booted Debian 12 and 13."""
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import lifecycle  # noqa: E402
+
+
+class Debian(lifecycle.Lifecycle):
+    @classmethod
+    def tree(cls):
+        return lifecycle.tree_of(cls.system)
+
+    @classmethod
+    def packages(cls):
+        deb, = lifecycle.packages_of(cls.system, "scale-agent_*.deb")
+        cls.deb = deb.name
+        return [deb]
+
+    def install(self):
+        self.machine.run(f"apt-get -qq install -y --no-install-recommends /shared/{self.deb}")
+
+    def upgrade(self):
+        newer = lifecycle.repack(self.shared / self.deb, "99.0", self.shared / "newer.deb")
+        self.machine.run(f"apt-get -qq install -y --no-install-recommends /shared/{newer.name}")
+        self.assertEqual(self.machine.run("dpkg-query -W -f '${Version}' scale-agent"), "99.0")
+
+    def remove(self):
+        self.machine.run("apt-get -qq remove -y scale-agent")
+
+    def test_60_purge_leaves_nothing(self):
+        self.machine.run("apt-get -qq purge -y scale-agent")
+        self.assertEqual(self.files(), self.before)
+
+
+class Bookworm(Debian, unittest.TestCase):
+    system = "bookworm"
+
+
+class Trixie(Debian, unittest.TestCase):
+    system = "trixie"
+
+
+if __name__ == "__main__":
+    unittest.main()
