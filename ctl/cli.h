@@ -101,6 +101,7 @@ int sa_cmd_resume(const struct sa_cli *c);
 int sa_cmd_log_level(const struct sa_cli *c);
 int sa_cmd_check(const struct sa_cli *c);        /* check.c */
 int sa_cmd_migrate(const struct sa_cli *c);      /* migrate.c */
+int sa_cmd_config(const struct sa_cli *c);       /* config.c */
 int sa_cmd_discover(const struct sa_cli *c);     /* discover.c */
 int sa_cmd_plan(const struct sa_cli *c);         /* plan.c: discover with --account */
 int sa_cmd_support_dump(const struct sa_cli *c); /* support.c */

@@ -52,6 +52,8 @@ static const struct command {
      "every problem of the configuration; by default of the installed one"},
     {"migrate", 1, 1, TABLE | JSON, false, false, false, sa_cmd_migrate, "FILE",
      "what becomes of each key of an armory-agent.yml; exit code 1 if one is refused or unknown"},
+    {"config", 1, 65, TABLE | JSON, false, false, false, sa_cmd_config, "diff [FILE|DIRECTORY]...",
+     "what is set otherwise than by default, and in which file and line"},
     {"discover", 0, 1, TABLE | JSON, false, false, true, sa_cmd_discover,
      "KUBECONFIG | --account ACCOUNT",
      "the contexts of a kubeconfig file, and accounts made of them; or what an account follows, "

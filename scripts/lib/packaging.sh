@@ -90,3 +90,22 @@ package_image() {
         "$(dpkg-deb --fsys-tarfile "$deb" | tar -tv --full-time --utc -f - ./usr/sbin/scale-agentd | awk '{ print $4, $5 }' | date -u -f - +%s)" &&
         du -sh "$out/scale-agent-image"
 }
+
+# package_rpm WORK OUT: on a Debian machine what is to be there is known to dpkg, not to rpm
+package_rpm() {
+    local work=$1 out=$2 version name options=()
+    version=$(package_version) name=scale-agent-$version
+    have rpmbuild || { echo "rpmbuild is not installed (Debian: rpm)"; return 1; }
+    grep -qx "Version: *$version" packaging/rpm/scale-agent.spec ||
+        { echo "packaging/rpm/scale-agent.spec is not at version $version"; return 1; }
+    package_source "$work/$name" && mkdir -p "$work/SOURCES" || return 1
+    tar -C "$work" --sort=name --owner=0 --group=0 --mtime='2026-11-22 18:00Z' -czf "$work/SOURCES/$name.tar.gz" "$name"
+    if [ -z "$(rpm --eval '%{?_unitdir}')" ]; then
+        options=(--load "$ROOT/packaging/rpm/debian.macros" --nodeps)
+    fi
+    if ! nice rpmbuild "${options[@]}" -ba --define "_topdir $work" packaging/rpm/scale-agent.spec >"$work/log" 2>&1; then
+        tail -n 40 "$work/log"
+        return 1
+    fi
+    find "$work/RPMS" "$work/SRPMS" -name '*.rpm' -exec cp {} "$out"/ \; && ls -l "$out"/*.rpm
+}

@@ -24,7 +24,9 @@ plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with t
 clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
-restart|core|180|short soak: restarts over unchanged clusters send nothing'
+restart|core|180|short soak: restarts over unchanged clusters send nothing
+manual|core|60|manual pages: well formed, with every command, option and key
+packages|more|2400|Debian and RPM packages in booted systems: from installation to purge (SA_PACKAGES_WORKERS=1000: with so many workers)'
 
 # RUNNING: the one that runs, from scripts/test
 skip() {
@@ -161,3 +163,33 @@ suite_convergence() {
 }
 suite_outage() { scripts/soak outage --short; }
 suite_restart() { scripts/soak restart --short; }
+
+suite_manual() {
+    have mandoc || skip "mandoc is not installed"
+    "$PYTHON" tests/packages/manual.py "$BUILD"
+}
+
+# Clean trees are made by mmdebstrap; systems are booted by systemd-nspawn. Both need root. A package that is in
+# SA_PACKAGES_DIR already (DIR/bookworm/*.deb) is not built again.
+suite_packages() {
+    local suite dir why
+    [ "$(id -u)" = 0 ] || skip "systems can be booted by root alone"
+    install mmdebstrap systemd-container dpkg-dev rpm
+    need_control_plane
+    # shellcheck source=scripts/lib/trees.sh
+    . scripts/lib/trees.sh
+    export SA_PACKAGES_DIR=${SA_PACKAGES_DIR:-$ROOT/packages}
+    for suite in bookworm trixie; do
+        dir=$SA_PACKAGES_DIR/$suite
+        if why=$(make_tree "$suite" boot "${TREE_BOOT[@]}" 2>&1); then
+            export "SA_TREE_$suite=$why"
+        else
+            export "SA_TREE_${suite}_LACKS=$why"
+            continue
+        fi
+        [ -n "$(compgen -G "$dir/scale-agent_*.deb")" ] || scripts/package deb --suite "$suite" --out "$dir" || return 1
+    done
+    dir=$SA_PACKAGES_DIR/rpm
+    [ -n "$(compgen -G "$dir/scale-agent-[0-9]*.rpm")" ] || scripts/package rpm --out "$dir" || return 1
+    "$PYTHON" -m unittest discover -s tests/packages
+}
