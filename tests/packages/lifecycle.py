@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from machine import Machine, Failed  # noqa: E402
 from rig.harness import paths  # noqa: E402
 from rig.harness.cluster import Cluster  # noqa: E402
-from rig.harness.procs import wait_for  # noqa: E402
+from rig.harness.procs import free_port, wait_for  # noqa: E402
 from rig.harness.sim import Sim  # noqa: E402
 
 PACKAGES = pathlib.Path(os.environ.get("SA_PACKAGES_DIR", "packages"))
@@ -128,6 +128,9 @@ class Lifecycle:
         mode = self.machine.run("stat -c '%a %U' /etc/scale-agent/kubeconfigs /var/lib/scale-agent /run/scale-agent/control.sock").split()
         self.assertEqual(mode, ["700", "root", "700", "_scale-agent", "600", "root"])
         print(f"{self.system}: installed and started in {took:.1f} s", flush=True)
+        # The network is this machine's, where the usual port may be taken.
+        self.machine.write("/etc/scale-agent/scale-agent.d/port.yml", f"server: {{port: {free_port()}}}\n")
+        wait_for("the exporter", lambda: self.machine.processes("scale-agent: exporter"), 20)
 
     def test_11_an_account_that_is_dropped_in_streams_within_two_seconds(self):
         self.create("first")
@@ -240,7 +243,7 @@ class Lifecycle:
     def test_30_a_second_instance(self):
         self.machine.run("mkdir -p /etc/scale-agent/east/accounts.d")
         self.machine.write("/etc/scale-agent/east/scale-agent.yml",
-                           "uidRange: {first: 2100010000, count: 100}\nserver: {port: 18082}\n")
+                           "uidRange: {first: 2100010000, count: 100}\nserver: {port: " + str(free_port()) + "}\n")
         self.machine.write("/etc/scale-agent/east/accounts.d/far.yml",
                            "name: far\nkubeconfigFile: /etc/scale-agent/kubeconfigs/prod.yml\n")
         self.machine.run("systemctl start scale-agent@east.service")
