@@ -35,10 +35,10 @@ import org.jooq.impl.DSL;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads two accounts of one cluster by a real Clouddriver's ProviderCache, by each of its ways to read and with each
- * cache filter, and says where they differ. Run by java's source launcher, with Clouddriver's jars as class path:
- * JDBC URL, user, password, the two accounts. Differences begin with "! ", and the last line is
- * "compared=N differences=N".
+ * Reads two accounts of one cluster by a real Clouddriver's ProviderCache, by each of its ways to
+ * read and with each cache filter, and says where they differ. Run by java's source launcher, with
+ * Clouddriver's jars as class path: JDBC URL, user, password, the two accounts. Differences begin
+ * with "! ", and the last line is "compared=N differences=N".
  */
 public final class CacheReads {
   private static final ObjectMapper mapper =
@@ -117,7 +117,10 @@ public final class CacheReads {
     for (CacheFilter filter : Arrays.asList(null, RelationshipCacheFilter.none())) {
       rows(
           type + " one by one",
-          ids.stream().limit(200).map(id -> cache.get(type, id, filter)).collect(Collectors.toList()));
+          ids.stream()
+              .limit(200)
+              .map(id -> cache.get(type, id, filter))
+              .collect(Collectors.toList()));
     }
   }
 
@@ -134,7 +137,10 @@ public final class CacheReads {
   }
 
   private Set<String> keys(Collection<String> ids, int account) {
-    return ids.stream().filter(id -> of(id, account)).map(id -> neutral(id, account)).collect(Collectors.toCollection(TreeSet::new));
+    return ids.stream()
+        .filter(id -> of(id, account))
+        .map(id -> neutral(id, account))
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   private void rows(String what, Collection<CacheData> rows) {
@@ -142,7 +148,8 @@ public final class CacheReads {
     for (CacheData row : rows) {
       for (int account = 0; account < 2; account++) {
         if (of(row.getId(), account) || common(row.getId())) {
-          both.get(account).put(neutral(row.getId(), account), neutral(text(row, account), account));
+          both.get(account)
+              .put(neutral(row.getId(), account), neutral(text(row, account), account));
         }
       }
     }
@@ -161,8 +168,10 @@ public final class CacheReads {
     JsonNode metadata = attributes.at("/manifest/metadata");
     if (metadata.isObject()) {
       ((ObjectNode) metadata).remove(List.of("resourceVersion", "managedFields"));
-      if (attributes.at("/manifest/kind").asText().equals("Secret") && metadata.has("annotations")) {
-        ((ObjectNode) metadata.get("annotations")).remove("kubectl.kubernetes.io/last-applied-configuration");
+      if (attributes.at("/manifest/kind").asText().equals("Secret")
+          && metadata.has("annotations")) {
+        ((ObjectNode) metadata.get("annotations"))
+            .remove("kubectl.kubernetes.io/last-applied-configuration");
       }
     }
     node.set("attributes", attributes);
@@ -191,7 +200,8 @@ public final class CacheReads {
     if (first == null || !first.equals(second)) {
       differences++;
       if (differences <= 10) {
-        System.out.println("! " + what + ": " + accounts[0] + " " + first + ", " + accounts[1] + " " + second);
+        System.out.println(
+            "! " + what + ": " + accounts[0] + " " + first + ", " + accounts[1] + " " + second);
       }
     }
   }

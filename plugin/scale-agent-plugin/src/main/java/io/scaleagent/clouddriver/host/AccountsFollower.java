@@ -4,6 +4,7 @@ package io.scaleagent.clouddriver.host;
 import io.scaleagent.clouddriver.accounts.AccountCatalog;
 import io.scaleagent.clouddriver.protocol.Threads;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
@@ -61,11 +62,15 @@ public final class AccountsFollower implements AutoCloseable {
   private void lookForNamespaces() {
     Set<String> without = accounts.withoutNamespaces();
     looks.keySet().retainAll(without);
+    Set<String> came = new HashSet<>();
     for (String name : without) {
       int look = looks.merge(name, 1, Integer::sum);
       if ((look <= LOOKS || look % LOOKS_APART == 0) && reads.hasNamespaces(name)) {
-        accounts.namespacesCame(name);
+        came.add(name);
       }
+    }
+    if (!came.isEmpty()) {
+      accounts.namespacesCame(came); // at once: each time, all accounts are gone through
     }
   }
 

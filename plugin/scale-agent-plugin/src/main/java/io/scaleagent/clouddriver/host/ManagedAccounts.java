@@ -191,14 +191,14 @@ public class ManagedAccounts implements LoadedAccounts {
   }
 
   /**
-   * Has the account's credentials made anew: they keep the list of namespaces for a while, and it
+   * Has the accounts' credentials made anew: they keep the list of namespaces for a while, and it
    * was empty.
    */
-  public void namespacesCame(String account) {
-    withoutNamespaces.remove(account);
+  public void namespacesCame(Set<String> accounts) {
+    withoutNamespaces.removeAll(accounts);
     ManagedCredentialsLoader to = loader;
-    if (to != null && manages(account)) {
-      to.reload(account);
+    if (to != null && accounts.stream().anyMatch(this::manages)) {
+      to.reload(accounts);
     }
   }
 }

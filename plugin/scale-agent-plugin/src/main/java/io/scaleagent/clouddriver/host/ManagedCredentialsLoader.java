@@ -53,9 +53,9 @@ public class ManagedCredentialsLoader
     }
   }
 
-  /** Makes the account's credentials again, although its definition is the same. */
-  synchronized void reload(String name) {
-    loadedDefinitions.remove(name);
+  /** Makes the accounts' credentials again, although their definitions are the same. */
+  synchronized void reload(Set<String> names) {
+    names.forEach(loadedDefinitions::remove);
     super.load();
   }
 
