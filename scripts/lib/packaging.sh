@@ -103,9 +103,15 @@ package_rpm() {
     if [ -z "$(rpm --eval '%{?_unitdir}')" ]; then
         options=(--load "$ROOT/packaging/rpm/debian.macros" --nodeps)
     fi
-    if ! nice rpmbuild "${options[@]}" -ba --define "_topdir $work" packaging/rpm/scale-agent.spec >"$work/log" 2>&1; then
+    options+=(--noclean --buildroot "$work/root" --define "_topdir $work")
+    if ! nice rpmbuild "${options[@]}" -ba packaging/rpm/scale-agent.spec >"$work/log" 2>&1; then
         tail -n 40 "$work/log"
         return 1
+    fi
+    # The next release of the same bytes, for who tests an upgrade
+    if [ -n "${SA_RPM_NEXT:-}" ]; then
+        rpmbuild "${options[@]}" --short-circuit -bb --define 'sa_release 2' packaging/rpm/scale-agent.spec >>"$work/log" 2>&1 ||
+            { tail -n 20 "$work/log"; return 1; }
     fi
     find "$work/RPMS" "$work/SRPMS" -name '*.rpm' -exec cp {} "$out"/ \; && ls -l "$out"/*.rpm
 }

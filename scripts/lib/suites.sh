@@ -190,6 +190,6 @@ suite_packages() {
         [ -n "$(compgen -G "$dir/scale-agent_*.deb")" ] || scripts/package deb --suite "$suite" --out "$dir" || return 1
     done
     dir=$SA_PACKAGES_DIR/rpm
-    [ -n "$(compgen -G "$dir/scale-agent-[0-9]*.rpm")" ] || scripts/package rpm --out "$dir" || return 1
+    [ -n "$(compgen -G "$dir/scale-agent-[0-9]*.rpm")" ] || SA_RPM_NEXT=1 scripts/package rpm --out "$dir" || return 1
     "$PYTHON" -m unittest discover -s tests/packages
 }

@@ -287,10 +287,8 @@ class Lifecycle:
         tasks_max = int(self.machine.property("scale-agent.service", "TasksMax"))
         files_max = int(self.machine.property("scale-agent.service", "LimitNOFILE"))
         self.assertGreaterEqual(tasks_max, 1000 * THREADS + 1000)
-        supervisor, = self.machine.processes("scale-agent: supervisor")
-        files = len(os.listdir(f"/proc/{supervisor}/fd"))
-        uplink, = self.machine.processes("scale-agent: uplink")
-        files = max(files, len(os.listdir(f"/proc/{uplink}/fd")))
+        files = max(len(os.listdir(f"/proc/{pid}/fd")) for title in ("supervisor", "uplink")
+                    for pid in self.machine.processes(f"scale-agent: {title}"))
         self.assertLess(files / len(workers) * 1000, files_max, "as many for a thousand")
         print(f"{self.system}: {len(workers)} workers stream {took:.1f} s after their files came, each confined as a user of its own; "
               f"at most {most} threads a worker (TasksMax {tasks_max}), {files} files in one process (LimitNOFILE {files_max})", flush=True)
