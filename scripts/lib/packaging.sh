@@ -48,7 +48,7 @@ in_overlay() {
 
 # Stable order and times: whoever builds the same source in the same Debian gets the same bytes.
 build_deb() {
-    if ! (cd "$1/source" && nice dpkg-buildpackage -us -uc -F) >"$1/log" 2>&1; then
+    if ! (cd "$1/source" && dpkg-buildpackage -us -uc -F) >"$1/log" 2>&1; then
         tail -n 40 "$1/log"
         return 1
     fi
@@ -104,7 +104,7 @@ package_rpm() {
         options=(--load "$ROOT/packaging/rpm/debian.macros" --nodeps)
     fi
     options+=(--noclean --buildroot "$work/root" --define "_topdir $work")
-    if ! nice rpmbuild "${options[@]}" -ba packaging/rpm/scale-agent.spec >"$work/log" 2>&1; then
+    if ! rpmbuild "${options[@]}" -ba packaging/rpm/scale-agent.spec >"$work/log" 2>&1; then
         tail -n 40 "$work/log"
         return 1
     fi
