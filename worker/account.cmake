@@ -12,5 +12,6 @@ sa_module(sa_worker
     ops/engine_object.c ops/engine_result.c ops/engine_words.c ops/relay.c
     ops/manifest.c ops/pages.c
     ops/op_get.c ops/op_list.c ops/op_create.c ops/op_patch.c ops/op_delete.c ops/op_scale.c
-  LINK sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
+    ops/op_rollout.c ops/op_logs.c ops/op_top.c ops/local.c
+  LINK sa_ops_workloads sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base PkgConfig::CJSON
        PkgConfig::CURL PkgConfig::OPENSSL)

@@ -15,6 +15,7 @@
 #include "worker/describe.h"
 #include "worker/link.h"
 #include "worker/ops/engine.h"
+#include "worker/ops/local.h"
 #include "worker/scope.h"
 #include "worker/session.h"
 #include "worker/state.h"
@@ -33,6 +34,7 @@ struct process {
     struct sa_ctl *ctl;
     struct sa_credential *cred;
     struct sa_link *link;
+    struct sa_local *local;
     struct sa_sandbox_report sandbox;
     struct sa_timer stop;
     uint64_t stop_ns; /* when it began */
@@ -118,6 +120,19 @@ static int tell_plan(void *arg, const struct sa_buf *body)
     return sa_ctl_send(pr->ctl, SA_CTL_PLAN, body, NULL);
 }
 
+/* Somebody on this host asks for operations. */
+static int take_channel(struct process *pr, struct sa_rd *body)
+{
+    uint32_t uid = sa_rd_u32(body), pid = sa_rd_u32(body);
+    int fd = sa_ctl_take_fd(pr->ctl);
+    if (sa_rd_done(body) && fd >= 0) {
+        sa_local_take(pr->local, fd, uid, pid);
+        return 0;
+    }
+    sa_closep(&fd);
+    return -1;
+}
+
 static int on_control(void *arg, uint8_t type, struct sa_rd *body)
 {
     struct process *pr = arg;
@@ -144,6 +159,8 @@ static int on_control(void *arg, uint8_t type, struct sa_rd *body)
         if (sa_describe(&pr->w, id, tell_plan, pr))
             sa_log(SA_WARN, "what is followed can't be told: no room on the control channel");
         return 0;
+    case SA_CTL_OPERATE:
+        return take_channel(pr, body);
     default:
         return 0;
     }
@@ -194,6 +211,7 @@ static int connect_all(struct process *pr, struct sa_err **err)
     if (!pr->ctl)
         return -1;
     sa_ctl_log_sink(pr->ctl);
+    sa_ctl_accept_fds(pr->ctl);
     if (sa_credential_parse(pr->cred, w->loop, a->helper_fd, err))
         return -1;
     w->http = sa_http_new(w->loop, &w->account, pr->cred, err);
@@ -205,7 +223,10 @@ static int connect_all(struct process *pr, struct sa_err **err)
     if (sa_data_url(url, sizeof url, a->runtime_dir, a->index))
         return sa_err_set(err, SA_ECONFIG, "the runtime directory's name is too long");
     pr->link = sa_link_new(w->loop, url, a->key, &ev, err);
-    return pr->link ? sa_worker_init(w, err) : -1;
+    if (!pr->link || sa_worker_init(w, err))
+        return -1;
+    pr->local = sa_local_new(w->loop, w->ops);
+    return pr->local ? 0 : sa_err_set(err, SA_EMEMORY, "no memory for those who ask on this host");
 }
 
 static void put_files(const struct sa_credential_file *f, size_t n, struct sa_buf *b)
@@ -298,6 +319,7 @@ static int fatal(struct process *pr, const struct sa_err *err)
 static void finish(struct process *pr)
 {
     struct sa_worker *w = &pr->w;
+    sa_local_free(pr->local);
     if (w->table)
         sa_worker_clear(w);
     sa_link_free(pr->link);

@@ -5,3 +5,4 @@ sa_unit_test(worker_test
   worker_races.c worker_random.c worker_fingerprint.c worker_opening.c
   LINK sa_worker)
 sa_unit_test(worker_link_test worker_link_test.c LINK sa_worker nng::nng)
+sa_unit_test(worker_workloads worker_workloads.c LINK sa_ops_workloads)

@@ -30,6 +30,14 @@ const struct sa_op_verb *sa_op_verb_of(const Scaleagent__V1__Operation *msg)
         return &sa_op_delete;
     case SCALEAGENT__V1__OPERATION__BODY_SCALE:
         return &sa_op_scale;
+    case SCALEAGENT__V1__OPERATION__BODY_ROLLOUT:
+        return msg->rollout->verb == SCALEAGENT__V1__ROLLOUT_OPERATION__VERB__HISTORY
+                   ? &sa_op_history
+                   : &sa_op_rollout;
+    case SCALEAGENT__V1__OPERATION__BODY_LOGS:
+        return &sa_op_logs;
+    case SCALEAGENT__V1__OPERATION__BODY_TOP:
+        return &sa_op_top;
     default:
         return NULL;
     }

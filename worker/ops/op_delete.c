@@ -94,7 +94,7 @@ static void answer(struct sa_op *op)
         sa_op_fail(op, d->code, "%s", errors.data);
         return;
     }
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     sa_buf_init(&body, 0);
     sa_buf_addc(&body, '[');
     for (size_t at = 0; at < d->list.len; at = after(d, at))
@@ -159,7 +159,7 @@ static void on_watched(struct sa_op *op, const struct sa_response *r)
 static void watch(struct sa_op *op, const char *namespace, const char *name, const char *version)
 {
     struct deletion *d = op->state;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     SA_CLEANUP(sa_buf_free) struct sa_buf selector;
     sa_buf_init(&path, 16384);
     sa_buf_init(&selector, 1024);
@@ -204,7 +204,7 @@ static void on_look(struct sa_op *op, const struct sa_response *r)
 static void look(struct sa_op *op)
 {
     struct deletion *d = op->state;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     const char *namespace, *name;
     goner_at(d, d->at, &namespace, &name);
     sa_buf_init(&path, 16384);
@@ -315,8 +315,8 @@ static int options(const struct sa_op *op, struct sa_buf *out)
 static void delete_next(struct sa_op *op)
 {
     struct deletion *d = op->state;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     const char *namespace, *name;
     if (d->at >= d->list.len) {
         all_deleted(op);
