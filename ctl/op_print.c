@@ -215,6 +215,7 @@ static void print_ok(struct sa_cli_op_print *p, const Result *r, struct sa_err *
     sa_buf_init(&out, 0);
     switch (p->op->verb) {
     case SA_CLI_GET:
+        put_text(stderr, r->message); /* of kinds that may not be read */
         keep(p, value);
         value = NULL;
         break;

@@ -18,6 +18,7 @@
 #include "worker/ops/op.h"
 
 #define SA_OP_RESULT_MAX ((size_t)32 << 20) /* bytes of a result that wait to leave */
+#define SA_OPS_WAITING   ((size_t)64 << 20) /* of all of them, past which no stream is read */
 #define SA_OP_SETTLE_NS  (2 * SA_NS_PER_S)  /* longest wait for the cache */
 
 enum sa_op_phase {
@@ -68,6 +69,7 @@ struct sa_op_all {
     struct sa_request *req;
     struct sa_op_saved saved;
     sa_op_step *step;
+    bool streamed;                /* bytes of the answer were given to the verb as they came */
     bool any;                     /* step takes what is no answer as well */
     unsigned tries, server_tries; /* repeated by kubernetes.retries; as the server asked */
     uint64_t asked_ns, server_ns; /* when req was sent; spent waiting in all */

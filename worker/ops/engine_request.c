@@ -87,6 +87,8 @@ static bool worth_another(const struct sa_op_all *a, const struct sa_response *r
 static bool repeated(struct sa_op_all *a, const struct sa_response *r)
 {
     uint64_t wait, left = sa_op_left_ns(&a->op);
+    if (a->streamed) /* a part of the answer is on its way */
+        return false;
     if (r->retry_after_ms >= 0 && !r->error && a->server_tries < SERVER_TRIES && !a->cancelled) {
         wait = (uint64_t)r->retry_after_ms * SA_NS_PER_MS;
         if (wait >= left)
@@ -159,6 +161,7 @@ static void on_done(void *arg, const struct sa_response *r)
 static int on_data(void *arg, const void *p, size_t n, struct sa_err **err)
 {
     struct sa_op_all *a = arg;
+    a->streamed = true;
     return a->saved.rq.on_data(&a->op, p, n, err);
 }
 
@@ -244,6 +247,7 @@ static void ask(struct sa_op *op, const struct sa_op_request *rq, sa_op_step *ne
     a->step = next;
     a->any = any;
     a->tries = a->server_tries = 0;
+    a->streamed = false;
     start(a);
 }
 

@@ -131,6 +131,14 @@ void sa_op_send_parts(struct sa_op_all *a)
     sa_op_free(a);
 }
 
+bool sa_op_crowded(const struct sa_op *op)
+{
+    size_t n = 0;
+    for (const struct sa_op_all *a = op->ops->first; a; a = a->next)
+        n += waits(a);
+    return n > SA_OPS_WAITING;
+}
+
 int sa_op_add(struct sa_op *op, const void *p, size_t n)
 {
     struct sa_op_all *a = sa_op_all(op);

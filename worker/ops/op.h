@@ -178,6 +178,9 @@ int sa_op_add(struct sa_op *op, const void *p, size_t n);
  * managedFields and what `redact` names. Comma included, where it is not the first. */
 int sa_op_add_item(struct sa_op *op, const struct sa_mapping *m, const char *json, size_t n,
                    bool first);
+/* Results that wait to be taken fill the memory that all operations of the account may have: who
+ * reads a stream, and so can't wait, ends. */
+bool sa_op_crowded(const struct sa_op *op);
 /* Goes on when the asker has taken most of what was added: between two pages. */
 void sa_op_when_room(struct sa_op *op, sa_op_turn *next);
 /* False: results may not hold this kind (secrets: never), and the operation has ended (REFUSED). */

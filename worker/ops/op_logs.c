@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kubectl logs POD, and KIND/NAME of what owns pods: the pod is found and read, its containers are
- * chosen (pods.c), and their logs leave as they come, one container after the other. The API server
- * is read no faster than the asker takes them.
+ * chosen (pods.c), and their logs leave as they come, one container after the other. A stream of
+ * the shared connection can't be held back without holding back the others on it (libcurl, HTTP/2),
+ * so what the asker does not take at once waits in memory, up to SA_LOGS_MAX of one operation and
+ * SA_OPS_WAITING of all.
  */
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +93,12 @@ static int on_data(struct sa_op *op, const void *p, size_t n, struct sa_err **er
     size_t take = sa_log_cut_take(&s->cut, p, n);
     if (take && sa_op_add(op, p, take)) /* which has ended the operation */
         return -1;
+    if (take && sa_op_crowded(op)) {
+        sa_op_fail(op, SA_OP(UNAVAILABLE),
+                   "error: more logs of this account wait than fit into memory: who asked does not "
+                   "take them fast enough");
+        return -1;
+    }
     if (s->cut.dropped > PATIENCE)
         return sa_err_set(err, SA_ELIMIT, "the log does not end where it was asked to");
     return 0;

@@ -75,7 +75,7 @@ class Runner:
         if op.verb == "delete":
             return json.loads(body) if body else []
         if op.verb == "rollout" and op.value["verb"] == "history":
-            return json.loads(body) if body else []
+            return [r["revision"] for r in json.loads(body)] if body else []
         return body.decode() if op.verb in ("logs",) else None
 
     # ---- messages ----
