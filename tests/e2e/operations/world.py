@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from rig.harness.cluster import ApiError, Cluster, path_of
+from rig.harness.cluster import ApiError, Cluster, kubectl_program, path_of
 
 from webhook import Webhooks
 
@@ -77,9 +77,7 @@ class World:
         self.name = name
         self.live = name == "live"
         self.cluster = Cluster(directory, name, minimal=not self.live, api_flags=() if self.live else QUIET_FLAGS)
-        self.kubectl_program = pathlib.Path(directory) / "kubectl"
-        if not self.kubectl_program.exists():
-            self.kubectl_program.symlink_to(self.cluster.binary)
+        self.kubectl_program = kubectl_program()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._count = 0

@@ -26,6 +26,11 @@ def control_plane():
     return pathlib.Path(paths.shell("bash", KUBE / "build.sh"))
 
 
+def kubectl_program():
+    """kubectl alone, as people install it."""
+    return pathlib.Path(paths.shell("bash", KUBE / "build.sh", "--kubectl"))
+
+
 class Api:
     """Requests to an API server over one kept connection. Not for several threads at once."""
 
