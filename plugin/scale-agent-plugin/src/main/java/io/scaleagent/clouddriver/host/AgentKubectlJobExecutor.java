@@ -52,12 +52,22 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
   }
 
   @Override
-  public KubernetesManifest get(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return by(credentials, null, null, a -> a.get(kind, namespace, name), () -> super.get(credentials, kind, namespace, name));
+  public KubernetesManifest get(
+      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> a.get(kind, namespace, name),
+        () -> super.get(credentials, kind, namespace, name));
   }
 
   @Override
-  public ImmutableList<KubernetesManifest> list(KubernetesCredentials credentials, List<KubernetesKind> kinds, String namespace, KubernetesSelectorList selectors) {
+  public ImmutableList<KubernetesManifest> list(
+      KubernetesCredentials credentials,
+      List<KubernetesKind> kinds,
+      String namespace,
+      KubernetesSelectorList selectors) {
     String account = credentials.getAccountName();
     return accounts.manages(account)
         ? ImmutableList.copyOf(operations.list(account, kinds, namespace, selectors))
@@ -65,97 +75,266 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
   }
 
   @Override
-  public ImmutableList<KubernetesManifest> eventsFor(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return by(credentials, null, null, a -> ImmutableList.copyOf(a.eventsFor(kind, namespace, name)), () -> super.eventsFor(credentials, kind, namespace, name));
+  public ImmutableList<KubernetesManifest> eventsFor(
+      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> ImmutableList.copyOf(a.eventsFor(kind, namespace, name)),
+        () -> super.eventsFor(credentials, kind, namespace, name));
   }
 
   @Override
-  public String logs(KubernetesCredentials credentials, String namespace, String pod, String container) {
-    return by(credentials, null, null, a -> a.logs(namespace, pod, container), () -> super.logs(credentials, namespace, pod, container));
+  public String logs(
+      KubernetesCredentials credentials, String namespace, String pod, String container) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> a.logs(namespace, pod, container),
+        () -> super.logs(credentials, namespace, pod, container));
   }
 
   @Override
-  public String jobLogs(KubernetesCredentials credentials, String namespace, String job, String container) {
-    return by(credentials, null, null, a -> a.jobLogs(namespace, job, container), () -> super.jobLogs(credentials, namespace, job, container));
+  public String jobLogs(
+      KubernetesCredentials credentials, String namespace, String job, String container) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> a.jobLogs(namespace, job, container),
+        () -> super.jobLogs(credentials, namespace, job, container));
   }
 
   @Override
-  public List<String> delete(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, KubernetesSelectorList selectors, V1DeleteOptions options, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.delete(kind, namespace, name, selectors, options), () -> super.delete(credentials, kind, namespace, name, selectors, options, task, opName));
+  public List<String> delete(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      KubernetesSelectorList selectors,
+      V1DeleteOptions options,
+      Task task,
+      String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.delete(kind, namespace, name, selectors, options),
+        () -> super.delete(credentials, kind, namespace, name, selectors, options, task, opName));
   }
 
   @Override
-  public Void scale(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, int replicas, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.scale(kind, namespace, name, replicas), () -> super.scale(credentials, kind, namespace, name, replicas, task, opName));
+  public Void scale(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      int replicas,
+      Task task,
+      String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.scale(kind, namespace, name, replicas),
+        () -> super.scale(credentials, kind, namespace, name, replicas, task, opName));
   }
 
   @Override
-  public List<Integer> historyRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return by(credentials, null, null, a -> a.historyRollout(kind, namespace, name), () -> super.historyRollout(credentials, kind, namespace, name));
+  public List<Integer> historyRollout(
+      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> a.historyRollout(kind, namespace, name),
+        () -> super.historyRollout(credentials, kind, namespace, name));
   }
 
   @Override
-  public Void undoRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, int revision) {
-    return by(credentials, null, null, a -> a.undoRollout(kind, namespace, name, revision), () -> super.undoRollout(credentials, kind, namespace, name, revision));
+  public Void undoRollout(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      int revision) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> a.undoRollout(kind, namespace, name, revision),
+        () -> super.undoRollout(credentials, kind, namespace, name, revision));
   }
 
   @Override
-  public Void pauseRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
-    return by(credentials, null, null, a -> a.pauseRollout(kind, namespace, name), () -> super.pauseRollout(credentials, kind, namespace, name));
+  public Void pauseRollout(
+      KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> a.pauseRollout(kind, namespace, name),
+        () -> super.pauseRollout(credentials, kind, namespace, name));
   }
 
   @Override
-  public Void resumeRollout(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.resumeRollout(kind, namespace, name), () -> super.resumeRollout(credentials, kind, namespace, name, task, opName));
+  public Void resumeRollout(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      Task task,
+      String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.resumeRollout(kind, namespace, name),
+        () -> super.resumeRollout(credentials, kind, namespace, name, task, opName));
   }
 
   @Override
-  public Void rollingRestart(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.rollingRestart(kind, namespace, name), () -> super.rollingRestart(credentials, kind, namespace, name, task, opName));
+  public Void rollingRestart(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      Task task,
+      String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.rollingRestart(kind, namespace, name),
+        () -> super.rollingRestart(credentials, kind, namespace, name, task, opName));
   }
 
   @Override
-  public KubernetesManifest deploy(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName, KubernetesSelectorList selectors, String... arguments) {
-    return by(credentials, task, opName, a -> a.deploy(manifest, selectors, arguments), () -> super.deploy(credentials, manifest, task, opName, selectors, arguments));
+  public KubernetesManifest deploy(
+      KubernetesCredentials credentials,
+      KubernetesManifest manifest,
+      Task task,
+      String opName,
+      KubernetesSelectorList selectors,
+      String... arguments) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.deploy(manifest, selectors, arguments),
+        () -> super.deploy(credentials, manifest, task, opName, selectors, arguments));
   }
 
   @Override
-  public KubernetesManifest create(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName, KubernetesSelectorList selectors) {
-    return by(credentials, task, opName, a -> a.create(manifest, selectors), () -> super.create(credentials, manifest, task, opName, selectors));
+  public KubernetesManifest create(
+      KubernetesCredentials credentials,
+      KubernetesManifest manifest,
+      Task task,
+      String opName,
+      KubernetesSelectorList selectors) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.create(manifest, selectors),
+        () -> super.create(credentials, manifest, task, opName, selectors));
   }
 
   @Override
-  public KubernetesManifest replace(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.replace(manifest), () -> super.replace(credentials, manifest, task, opName));
+  public KubernetesManifest replace(
+      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.replace(manifest),
+        () -> super.replace(credentials, manifest, task, opName));
   }
 
   @Override
-  public ImmutableList<KubernetesPodMetric> topPod(KubernetesCredentials credentials, String namespace, String pod) {
-    return by(credentials, null, null, a -> ImmutableList.copyOf(a.topPod(namespace, pod)), () -> super.topPod(credentials, namespace, pod));
+  public ImmutableList<KubernetesPodMetric> topPod(
+      KubernetesCredentials credentials, String namespace, String pod) {
+    return by(
+        credentials,
+        null,
+        null,
+        a -> ImmutableList.copyOf(a.topPod(namespace, pod)),
+        () -> super.topPod(credentials, namespace, pod));
   }
 
   @Override
-  public Void patch(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, KubernetesPatchOptions options, List<JsonPatch> patches, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.patch(kind, namespace, name, options, patches), () -> super.patch(credentials, kind, namespace, name, options, patches, task, opName));
+  public Void patch(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      KubernetesPatchOptions options,
+      List<JsonPatch> patches,
+      Task task,
+      String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.patch(kind, namespace, name, options, patches),
+        () -> super.patch(credentials, kind, namespace, name, options, patches, task, opName));
   }
 
   @Override
-  public Void patch(KubernetesCredentials credentials, KubernetesKind kind, String namespace, String name, KubernetesPatchOptions options, KubernetesManifest manifest, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.patch(kind, namespace, name, options, manifest), () -> super.patch(credentials, kind, namespace, name, options, manifest, task, opName));
+  public Void patch(
+      KubernetesCredentials credentials,
+      KubernetesKind kind,
+      String namespace,
+      String name,
+      KubernetesPatchOptions options,
+      KubernetesManifest manifest,
+      Task task,
+      String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.patch(kind, namespace, name, options, manifest),
+        () -> super.patch(credentials, kind, namespace, name, options, manifest, task, opName));
   }
 
-  // Without @Override: Clouddrivers from 5.81.0 to 5.87.0 have these in place of the ones with label
+  // Without @Override: Clouddrivers from 5.81.0 to 5.87.0 have these in place of the ones with
+  // label
   // selectors, and newer ones never call them.
 
-  public KubernetesManifest deploy(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.deploy(manifest, null), () -> super.deploy(credentials, manifest, task, opName));
+  public KubernetesManifest deploy(
+      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.deploy(manifest, null),
+        () -> super.deploy(credentials, manifest, task, opName));
   }
 
-  public KubernetesManifest deploy(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName, String... arguments) {
-    return by(credentials, task, opName, a -> a.deploy(manifest, null, arguments), () -> super.deploy(credentials, manifest, task, opName, arguments));
+  public KubernetesManifest deploy(
+      KubernetesCredentials credentials,
+      KubernetesManifest manifest,
+      Task task,
+      String opName,
+      String... arguments) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.deploy(manifest, null, arguments),
+        () -> super.deploy(credentials, manifest, task, opName, arguments));
   }
 
-  public KubernetesManifest create(KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    return by(credentials, task, opName, a -> a.create(manifest, null), () -> super.create(credentials, manifest, task, opName));
+  public KubernetesManifest create(
+      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
+    return by(
+        credentials,
+        task,
+        opName,
+        a -> a.create(manifest, null),
+        () -> super.create(credentials, manifest, task, opName));
   }
 }

@@ -67,7 +67,7 @@ final class AccountSession {
   private long committed; // bytes of the epoch's credit whose messages are committed
   private long acknowledged;
   private Object worker; // another one with each worker that comes; null when it is gone
-  private ByteString instance; // of that worker
+  private ByteString instance = ByteString.EMPTY; // of that worker
   private final Operations operations;
 
   AccountSession(Engine engine, AgentStream stream, int handle, String name) {
@@ -275,6 +275,13 @@ final class AccountSession {
     @Override
     public void send(PluginMessage.Builder message) {
       stream.send(message.setAccount(handle).build());
+    }
+
+    @Override
+    public ByteString instance() {
+      synchronized (AccountSession.this) {
+        return instance;
+      }
     }
 
     @Override

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.protocol;
 
+import com.google.protobuf.ByteString;
 import io.scaleagent.proto.v1.Goodbye;
 import io.scaleagent.proto.v1.Operation;
 import io.scaleagent.proto.v1.OperationResult;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -52,6 +55,14 @@ public final class Engine implements AgentDirectory, AutoCloseable {
   private final Map<String, AgentStream> agents = new ConcurrentHashMap<>(); // by id, the newest
   private final AtomicBoolean checking = new AtomicBoolean();
   private final AtomicInteger kept = new AtomicInteger();
+  private final Map<ByteString, ByteString> lost = // operations, and the workers that had them
+      Collections.synchronizedMap(
+          new LinkedHashMap<>() {
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<ByteString, ByteString> eldest) {
+              return size() > Limits.LOST_OPERATIONS;
+            }
+          });
   private final AtomicLong resultBytes = new AtomicLong(); // of results that are not yet whole
   private boolean renewalFails; // of the lease's thread
   private volatile boolean closed;
@@ -350,7 +361,9 @@ public final class Engine implements AgentDirectory, AutoCloseable {
   /**
    * Has an operation done by an agent of the account that is connected here.
    *
-   * @param operation with its id; how long it may take is set here
+   * @param operation with its id; how long it may take is set here. With any instance it is one
+   *     that was lost before: the worker that had it is asked what came of it, and any other does
+   *     not do it
    * @param millis until it is given up and cancelled, more than 0; the agent gets a little less, so
    *     that what it says of its end comes in time
    * @return the whole result, after what the operation changed is committed; or fails with an
@@ -369,9 +382,19 @@ public final class Engine implements AgentDirectory, AutoCloseable {
               false));
     }
     long left = Math.max(1, millis - Math.min(1000, millis / 10));
-    return session.operate(
-        operation.toBuilder().setTimeoutMs((int) Math.min(left, Integer.MAX_VALUE)).build(),
-        millis);
+    Operation.Builder timed =
+        operation.toBuilder().setTimeoutMs((int) Math.min(left, Integer.MAX_VALUE));
+    if (!operation.getInstance().isEmpty()) {
+      timed.setInstance(lost.getOrDefault(operation.getId(), operation.getInstance()));
+    }
+    return session.operate(timed.build(), millis);
+  }
+
+  /** The operation ended unanswered; that worker had it. */
+  void lost(ByteString id, ByteString worker) {
+    if (!worker.isEmpty()) {
+      lost.put(id, worker);
+    }
   }
 
   /**

@@ -33,6 +33,9 @@ final class Limits {
 
   static final int OPERATION_ID_BYTES = 16;
 
+  /** Operations whose stream or worker has ended, and that may be asked for once more. */
+  static final int LOST_OPERATIONS = 1024;
+
   static final int NAME_LENGTH = 253;
   static final int FINGERPRINT_BYTES = 64;
   static final int INSTANCE_BYTES = 16;

@@ -35,6 +35,9 @@ final class Operations {
 
     void send(PluginMessage.Builder message);
 
+    /** AccountOpen.instance of the one that is there now. */
+    ByteString instance();
+
     /** Whether the changes of that epoch up to the sequence are still to be committed. */
     boolean uncommitted(long epoch, long sequence);
   }
@@ -43,12 +46,14 @@ final class Operations {
     final Operation operation;
     final CompletableFuture<OperationResult> answer = new CompletableFuture<>();
     final long sent = System.nanoTime();
+    final ByteString worker;
     Future<?> timeout;
     ByteString body = ByteString.EMPTY;
     OperationResult result; // that waits for its changes to be committed
 
-    Pending(Operation operation) {
+    Pending(Operation operation, ByteString worker) {
       this.operation = operation;
+      this.worker = worker;
     }
 
     long millis() {
@@ -83,7 +88,7 @@ final class Operations {
    * @return completed by whichever thread ends it, often the stream's: what follows must not wait
    */
   CompletableFuture<OperationResult> begin(Operation operation, long millis) {
-    Pending p = new Pending(operation);
+    Pending p = new Pending(operation, worker.instance());
     ByteString id = operation.getId();
     synchronized (this) {
       String refusal =
@@ -296,6 +301,7 @@ final class Operations {
       if (p.result != null) {
         p.answer.complete(p.result);
       } else {
+        engine.lost(p.operation.getId(), p.worker);
         p.answer.completeExceptionally(
             new OperationLostException(
                 how + " " + p.millis() + " ms after the operation was sent", true));

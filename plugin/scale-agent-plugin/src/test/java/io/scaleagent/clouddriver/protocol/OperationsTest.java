@@ -358,6 +358,26 @@ class OperationsTest extends EngineTestCase {
     assertThat(engine.operate("prod", scale(2), LONG)).isNotDone();
   }
 
+  @Test
+  void theWorkerThatHadALostOperationIsNamedWhenItIsAskedForAgain() throws Exception {
+    FakeAgent a = FakeAgent.connected(engine, "agent", "prod");
+    open(a, 1);
+    a.welcome();
+    CompletableFuture<OperationResult> f = engine.operate("prod", scale(1), LONG);
+    assertThat(given(a).getInstance()).isEqualTo(ByteString.EMPTY);
+    a.stream.broken("cut");
+    assertThat(lost(f).begun()).isTrue();
+    FakeAgent again = FakeAgent.connected(engine, "agent", "prod");
+    open(again, 2);
+    again.welcome();
+    ByteString any = ByteString.copyFrom(new byte[16]);
+    engine.operate("prod", scale(1).toBuilder().setInstance(any).build(), LONG);
+    ByteString asked = given(again).getInstance();
+    assertThat(asked.byteAt(0)).isEqualTo((byte) 1);
+    engine.operate("prod", scale(2).toBuilder().setInstance(any).build(), LONG);
+    assertThat(given(again).getInstance()).isEqualTo(any); // that no worker has
+  }
+
   // ---- bounds ----
 
   @Test

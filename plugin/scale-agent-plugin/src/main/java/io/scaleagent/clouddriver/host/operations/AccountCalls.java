@@ -67,8 +67,7 @@ public final class AccountCalls {
 
   public KubernetesManifest get(KubernetesKind kind, String namespace, String name) {
     ObjectName object = Requests.object(kind, namespace, name);
-    OperationResult r =
-        ask(object, b -> b.setGet(GetOperation.newBuilder().setObject(object)));
+    OperationResult r = ask(object, b -> b.setGet(GetOperation.newBuilder().setObject(object)));
     if (r.getCode() == Code.NOT_FOUND) {
       return null;
     }
@@ -87,8 +86,7 @@ public final class AccountCalls {
             .setNamespace(Requests.text(namespace))
             .setLabelSelector(Requests.selector(selectors));
     kinds.forEach(kind -> list.addKinds(kind.toString()));
-    OperationResult r =
-        ask(Requests.objects(kinds, namespace), b -> b.setList(list));
+    OperationResult r = ask(Requests.objects(kinds, namespace), b -> b.setList(list));
     // What may not be read is left out, and that is said.
     if (r.getCode() == Code.FORBIDDEN || r.getCode() == Code.OK && !r.getMessage().isEmpty()) {
       log.warn("account {}: {}", account, r.getMessage());
@@ -200,8 +198,7 @@ public final class AccountCalls {
     if (selected && r.getCode() == Code.NO_OBJECTS) {
       return null;
     }
-    succeeded(
-        r, verb + " failed for manifest: " + manifest.getFullResourceName() + ". Error: ");
+    succeeded(r, verb + " failed for manifest: " + manifest.getFullResourceName() + ". Error: ");
     return read(
         r,
         "Failed to parse the agent's answer for manifest: " + manifest.getName() + ". Error: ",
@@ -240,8 +237,7 @@ public final class AccountCalls {
       KubernetesSelectorList selectors,
       V1DeleteOptions options) {
     ObjectName object = Requests.object(kind, namespace, name);
-    OperationResult r =
-        ask(object, b -> b.setDelete(Requests.delete(object, selectors, options)));
+    OperationResult r = ask(object, b -> b.setDelete(Requests.delete(object, selectors, options)));
     String id = object.getName().isEmpty() ? Requests.selector(selectors) : kind + "/" + name;
     output(id, r);
     succeeded(r, "Failed to delete " + id + " from " + namespace + ": ");
@@ -291,11 +287,7 @@ public final class AccountCalls {
 
   private OperationResult rollout(RolloutOperation.Verb verb, int revision, ObjectName object) {
     RolloutOperation rollout =
-        RolloutOperation.newBuilder()
-            .setVerb(verb)
-            .setObject(object)
-            .setRevision(revision)
-            .build();
+        RolloutOperation.newBuilder().setVerb(verb).setObject(object).setRevision(revision).build();
     return ask(object, b -> b.setRollout(rollout));
   }
 
@@ -311,9 +303,7 @@ public final class AccountCalls {
   private OperationResult ask(
       ObjectName object, Function<Operation.Builder, Operation.Builder> what) {
     Operation.Builder operation =
-        Operation.newBuilder()
-            .setUser(Requests.text(MDC.get(USER)))
-            .setName(Requests.text(opName));
+        Operation.newBuilder().setUser(Requests.text(MDC.get(USER))).setName(Requests.text(opName));
     return caller.call(account, what.apply(operation).build(), object);
   }
 
@@ -330,10 +320,7 @@ public final class AccountCalls {
     }
   }
 
-  private static <T> T read(
-      OperationResult r,
-      String otherwise,
-      Function<ByteString, T> reader) {
+  private static <T> T read(OperationResult r, String otherwise, Function<ByteString, T> reader) {
     try {
       return reader.apply(r.getBody());
     } catch (JsonParseException | NumberFormatException e) {

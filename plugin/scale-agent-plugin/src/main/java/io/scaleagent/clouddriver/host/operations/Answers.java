@@ -13,8 +13,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Bodies of results that are no objects of Kubernetes. Each throws a JsonParseException if it can't
- * be read. */
+/**
+ * Bodies of results that are no objects of Kubernetes. Each throws a JsonParseException if it can't
+ * be read.
+ */
 final class Answers {
   private Answers() {}
 
@@ -57,7 +59,8 @@ final class Answers {
   static List<Integer> revisions(ByteString body) {
     List<Integer> revisions = new ArrayList<>();
     for (JsonElement e : array(body)) {
-      revisions.add(Integer.valueOf(text(object(e), "revision")));
+      revisions.add(
+          Integer.valueOf(e.isJsonObject() ? text(object(e), "revision") : e.getAsString()));
     }
     return revisions;
   }

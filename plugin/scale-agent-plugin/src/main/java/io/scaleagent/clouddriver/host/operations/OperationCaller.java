@@ -21,14 +21,19 @@ import java.util.concurrent.TimeoutException;
 
 /**
  * Sends operations and waits for what comes of them, within a time limit. What surely was not begun
- * is sent again for a moment, so that an agent that connects anew goes unnoticed; what only reads is
- * begun a second time; what may have changed something never is. Called by many threads.
+ * is sent again for a moment, so that an agent that connects anew goes unnoticed. What only reads
+ * is begun a second time if it was lost. Of what may have changed something the same worker is
+ * asked once more, by the same id, which it does not do twice; another worker says that it does not
+ * know. Called by many threads.
  */
 public final class OperationCaller {
   /** How long an agent that is not connected is waited for. */
   private static final long CONNECT_MILLIS = 2_000;
 
   private static final long PAUSE_MILLIS = 200;
+
+  /** The worker that it was sent to, whichever that was: the stream's side knows. */
+  private static final ByteString SAME_WORKER = ByteString.copyFrom(new byte[16]);
 
   /** A carrier ends in time by itself; this is for one that has a defect. */
   private static final long GRACE_MILLIS = 5_000;
@@ -56,6 +61,7 @@ public final class OperationCaller {
     final long began = System.nanoTime();
     Operation operation;
     boolean again; // it was begun before
+    String lost; // how that was lost
 
     Call(String account, Operation operation, ObjectName object) {
       this.account = account;
@@ -84,13 +90,13 @@ public final class OperationCaller {
     }
 
     AgentOperationException lost(String how, boolean begun) {
-      String message = "account " + account + ": " + how;
-      boolean unknown = begun && changes;
+      boolean unknown = (begun || lost != null) && changes;
+      String message = "account " + account + ": " + (lost == null ? "" : lost + "; then ") + how;
       if (unknown) {
         message +=
             ". It is not known whether the operation was done (id "
                 + HexText.of(operation.getId())
-                + "); it is not sent again by itself";
+                + ")";
       }
       ended(OperationRecord.LOST, OperationResult.getDefaultInstance(), message);
       return unknown ? new OutcomeUnknownException(message) : new AgentOperationException(message);
@@ -115,6 +121,9 @@ public final class OperationCaller {
     while (true) {
       try {
         OperationResult r = run(call);
+        if (r.getCode() == OperationResult.Code.UNAVAILABLE && call.lost != null) {
+          throw call.lost(r.getMessage(), true); // nothing was begun now, but perhaps then
+        }
         if (!again(call, r)) {
           call.ended(r.getCode().name(), r, r.getMessage());
           return r;
@@ -194,11 +203,16 @@ public final class OperationCaller {
     if (!e.begun()) {
       return call.again || call.millis() < CONNECT_MILLIS;
     }
-    if (call.changes || call.again) {
+    if (call.again) {
       return false;
     }
     call.again = true;
-    call.operation = named(call.operation);
+    if (call.changes) {
+      call.lost = e.getMessage();
+      call.operation = call.operation.toBuilder().setInstance(SAME_WORKER).build();
+    } else {
+      call.operation = named(call.operation);
+    }
     return true;
   }
 

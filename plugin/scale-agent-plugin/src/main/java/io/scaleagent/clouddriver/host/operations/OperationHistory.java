@@ -21,9 +21,9 @@ import org.slf4j.LoggerFactory;
 import org.springframework.scheduling.support.CronExpression;
 
 /**
- * The table kubesvc_ops_history: operations that changed something, or may have. They are written in
- * batches, half a second later, so nobody waits for it; while the database is away the last of them
- * are kept, and it is said how many were left out.
+ * The table kubesvc_ops_history: operations that changed something, or may have. They are written
+ * in batches, half a second later, so nobody waits for it; while the database is away the last of
+ * them are kept, and it is said how many were left out.
  */
 public final class OperationHistory implements OperationRecord.Listener, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(OperationHistory.class);

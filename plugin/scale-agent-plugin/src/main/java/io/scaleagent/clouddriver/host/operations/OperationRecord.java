@@ -6,7 +6,9 @@ import io.scaleagent.proto.v1.ObjectName;
 import io.scaleagent.proto.v1.Operation;
 import java.util.Locale;
 
-/** An operation that has ended, for log, history and metrics: what was asked, and what came of it. */
+/**
+ * An operation that has ended, for log, history and metrics: what was asked, and what came of it.
+ */
 public final class OperationRecord {
   /** Is told of every operation, in the thread of who asked; must not wait and not throw. */
   public interface Listener {

@@ -53,7 +53,8 @@ public final class StreamOperations implements LocalOperations {
       boolean begun = ((OperationLostException) thrown).begun();
       parts.completeExceptionally(new CarrierException(thrown.getMessage(), begun));
     } else {
-      parts.completeExceptionally(new CarrierException("an internal error: " + thrown, true, thrown));
+      parts.completeExceptionally(
+          new CarrierException("an internal error: " + thrown, true, thrown));
     }
   }
 }

@@ -27,10 +27,7 @@ class OperationCallerTest {
   private static final Operation READ =
       Operation.newBuilder().setGet(GetOperation.getDefaultInstance()).build();
   private static final Operation CHANGE =
-      Operation.newBuilder()
-          .setUser("ann")
-          .setScale(ScaleOperation.getDefaultInstance())
-          .build();
+      Operation.newBuilder().setUser("ann").setScale(ScaleOperation.getDefaultInstance()).build();
 
   private final ScriptedCarrier carrier = new ScriptedCarrier();
   private final List<OperationRecord> records = new ArrayList<>();
@@ -98,14 +95,50 @@ class OperationCallerTest {
   }
 
   @Test
-  void aChangeThatWasBegunIsNeverSentAgain() {
-    carrier.loses("the stream ended", true);
+  void ofAChangeThatWasLostItsWorkerIsAskedOnceMore() {
+    carrier.loses("the stream ended", true).loses("no agent yet", false).answers(Code.OK, "done");
+    assertThat(call(CHANGE).getMessage()).isEqualTo("done");
+    assertThat(carrier.asked).hasSize(3);
+    assertThat(carrier.asked.get(0).getInstance().isEmpty()).isTrue();
+    for (Operation again : carrier.asked.subList(1, 3)) {
+      assertThat(again.getId()).isEqualTo(carrier.asked.get(0).getId());
+      assertThat(again.getInstance().isEmpty()).isFalse(); // another worker does not do it
+    }
+    ended("OK");
+  }
+
+  @Test
+  void aChangeThatIsLostForGoodIsSaidToBeUnknown() {
+    carrier.loses("the stream ended", true).loses("it ended again", true);
     assertThatThrownBy(() -> call(CHANGE))
         .isExactlyInstanceOf(OutcomeUnknownException.class)
         .hasMessageContaining("the stream ended")
+        .hasMessageContaining("it ended again")
         .hasMessageContaining("not known whether")
-        .hasMessageContaining(HexText.of(carrier.only().getId()));
+        .hasMessageContaining(HexText.of(carrier.asked.get(0).getId()));
+    assertThat(carrier.asked).hasSize(2);
     ended(OperationRecord.LOST);
+  }
+
+  @Test
+  void aLostChangeWhoseAgentDoesNotComeBackIsUnknownToo() {
+    carrier.loses("the stream ended", true).loses("no agent", false);
+    assertThatThrownBy(() -> caller(1500).call("prod", CHANGE, WEB))
+        .isExactlyInstanceOf(OutcomeUnknownException.class);
+    assertThat(carrier.asked.size()).isGreaterThan(2);
+  }
+
+  @Test
+  void whereNobodyCanBeAskedALostChangeIsUnknown() {
+    carrier
+        .loses("the stream ended", true)
+        .answers(
+            OperationResult.newBuilder()
+                .setCode(Code.UNAVAILABLE)
+                .setRetriable(true)
+                .setLast(true));
+    assertThatThrownBy(() -> call(CHANGE)).isExactlyInstanceOf(OutcomeUnknownException.class);
+    assertThat(carrier.asked).hasSize(2);
   }
 
   @Test

@@ -53,8 +53,10 @@ class OperationHistoryTest {
                   + " clouddriver-1, 12, 3]");
 
       assertThat(history.purge()).isZero();
-      dsl.execute("update kubesvc_ops_history set ended_at = ended_at - 8 * 86400000 where id < '6f7034'");
-      int old = 450 - count(dsl, "ended_at > (select max(ended_at) - 86400000 from kubesvc_ops_history)");
+      dsl.execute(
+          "update kubesvc_ops_history set ended_at = ended_at - 8 * 86400000 where id < '6f7034'");
+      int old =
+          450 - count(dsl, "ended_at > (select max(ended_at) - 86400000 from kubesvc_ops_history)");
       assertThat(old).isBetween(100, 400);
       assertThat(history.purge()).isEqualTo(old);
       assertThat(count(dsl)).isEqualTo(450 - old);
