@@ -88,7 +88,8 @@ class Clouddriver:
         self.process = None
 
     def _settings(self, database, plugins, plugin):
-        pool = {"jdbcUrl": database.jdbc, "user": f"{database.name}_service", "password": database.password}
+        pool = {"jdbcUrl": database.jdbc, "user": f"{database.name}_service", "password": database.password,
+                **getattr(database, "pools", {})}
         return {
             "server": {"port": self.port},
             "spring": {"application": {"name": "clouddriver"},

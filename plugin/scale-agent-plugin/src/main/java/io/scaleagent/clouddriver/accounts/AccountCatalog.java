@@ -24,6 +24,14 @@ public interface AccountCatalog {
   /** The account, or empty if no agent brings it. */
   Optional<AgentAccount> account(String name);
 
+  /**
+   * How many objects of a resource are stored of an account, by its agent's count.
+   *
+   * @param group "" for the core group
+   * @param resource in the plural, "namespaces"
+   */
+  long objects(String account, String group, String resource);
+
   /** Agents that are connected to a Clouddriver that is alive. */
   List<ConnectedAgent> agents();
 

@@ -62,10 +62,21 @@ public class CachedReads {
 
   /** Whether the account has rows of its namespaces. */
   public boolean hasNamespaces(String account) {
-    return !keys(account, KubernetesKind.NAMESPACE).isEmpty();
+    return stored(account, KubernetesKind.NAMESPACE);
+  }
+
+  private boolean stored(String account, KubernetesKind kind) {
+    return kind.equals(KubernetesKind.NAMESPACE)
+        ? accounts.stores(account, "", "namespaces")
+        : accounts.stores(account, "apiextensions.k8s.io", "customresourcedefinitions");
   }
 
   private Collection<String> keys(String account, KubernetesKind kind) {
+    // Before any account stored one, there is no table of them, of which Clouddriver says so at
+    // length.
+    if (!stored(account, kind)) {
+      return List.of();
+    }
     // A key with a mark in place of namespace and name, cut there.
     String prefix = InfrastructureCacheKey.createKey(kind, account, "?", "?");
     String before = prefix.substring(0, prefix.length() - 3);

@@ -180,6 +180,12 @@ public class ManagedAccounts implements LoadedAccounts {
     return wrong;
   }
 
+  /** Whether the account has rows of a resource; asks the database. */
+  boolean stores(String account, String group, String resource) {
+    AccountCatalog from = catalog;
+    return from != null && from.objects(account, group, resource) > 0;
+  }
+
   /** Clouddriver asked for the account's namespaces when there was none in the cache yet. */
   void noNamespacesYet(String account) {
     withoutNamespaces.add(account);

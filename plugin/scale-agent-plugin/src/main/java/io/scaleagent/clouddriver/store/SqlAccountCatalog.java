@@ -91,6 +91,20 @@ public final class SqlAccountCatalog implements AccountCatalog {
   }
 
   @Override
+  public long objects(String account, String group, String resource) {
+    return database.run(
+        "counting " + resource + " of account " + account,
+        d ->
+            d.fetchOne(
+                    "select coalesce(sum(objects), 0) from scale_agent_scope"
+                        + " where account = ? and api_group = ? and resource = ?",
+                    account,
+                    group,
+                    resource)
+                .get(0, Long.class));
+  }
+
+  @Override
   public List<ConnectedAgent> agents() {
     return database.run("reading agents", this::agents);
   }

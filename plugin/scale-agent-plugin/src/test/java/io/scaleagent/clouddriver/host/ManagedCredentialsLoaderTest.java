@@ -47,6 +47,11 @@ class ManagedCredentialsLoaderTest {
         }
 
         @Override
+        public long objects(String account, String group, String resource) {
+          return 0;
+        }
+
+        @Override
         public List<ConnectedAgent> agents() {
           return List.of();
         }

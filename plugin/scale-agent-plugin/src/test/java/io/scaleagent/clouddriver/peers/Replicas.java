@@ -184,6 +184,11 @@ final class Replicas implements AutoCloseable {
     }
 
     @Override
+    public long objects(String account, String group, String resource) {
+      return 0;
+    }
+
+    @Override
     public List<ConnectedAgent> agents() {
       return agents;
     }

@@ -9,6 +9,8 @@ import io.scaleagent.proto.v1.AccountReply;
 import io.scaleagent.proto.v1.Delta;
 import io.scaleagent.proto.v1.Refusal;
 import io.scaleagent.proto.v1.Scopes;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -191,10 +193,11 @@ class DeltasTest extends EngineTestCase {
 
   @Test
   void messagesThatNeedNoCreditAreBoundedToo() {
+    CountDownLatch sent = new CountDownLatch(1);
     store.beforeCommit =
         () -> {
           try {
-            Thread.sleep(2000);
+            sent.await(30, TimeUnit.SECONDS);
           } catch (InterruptedException e) {
             throw new IllegalStateException(e);
           }
@@ -210,6 +213,7 @@ class DeltasTest extends EngineTestCase {
             a.send(AccountMessage.newBuilder().setScopes(many));
           }
           store.beforeCommit = () -> {};
+          sent.countDown();
         });
   }
 

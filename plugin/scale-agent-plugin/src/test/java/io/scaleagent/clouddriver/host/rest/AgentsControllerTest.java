@@ -46,6 +46,11 @@ class AgentsControllerTest {
         }
 
         @Override
+        public long objects(String account, String group, String resource) {
+          return 0;
+        }
+
+        @Override
         public List<ConnectedAgent> agents() {
           if (down) {
             throw new StoreUnavailableException("no connection", null);
