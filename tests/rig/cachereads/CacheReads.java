@@ -124,12 +124,14 @@ public final class CacheReads {
     }
   }
 
+  /** Whether a key is of an account: all but those of applications name one in the same place. */
   private boolean of(String id, int account) {
-    return Arrays.asList(id.split(":")).contains(accounts[account]);
+    String[] parts = id.split(":");
+    return parts.length > 3 && !common(id) && parts[3].equals(accounts[account]);
   }
 
-  private boolean common(String id) {
-    return !of(id, 0) && !of(id, 1);
+  private static boolean common(String id) {
+    return id.startsWith("kubernetes.v2:logical:applications:");
   }
 
   private String neutral(String text, int account) {
