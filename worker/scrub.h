@@ -55,7 +55,7 @@ struct sa_object {
 struct sa_scrub_options {
     const char *api_version, *kind; /* of the scope's resource; used where the object lacks them */
     const struct sa_redact *redact; /* NULL: nothing more */
-    bool whole; /* a Secret keeps what it holds: for who asked for it by an operation */
+    bool whole;         /* a Secret keeps what it holds: for who asked for it by an operation */
     bool metadata_only; /* PartialObjectMetadata, bookmarks: fill o, write nothing to out (may be
                            NULL), no digest; a missing name is no error, o->name is then "". What is
                            not needed for that is passed over by its brackets, however deep */

@@ -251,8 +251,8 @@ struct sa_worker {
     struct sa_http *http; /* for AccountOpen's facts; NULL in tests */
     struct sa_table *table;
 
-    struct sa_ops *ops;  /* what is asked of the cluster */
-    char namespace[64];  /* the account's own, for objects that name none; "": default */
+    struct sa_ops *ops; /* what is asked of the cluster */
+    char namespace[64]; /* the account's own, for objects that name none; "": default */
 
     /* opening */
     struct sa_request *opening; /* of the API server's version or the cluster's identity */

@@ -188,6 +188,7 @@ bool sa_op_may_show(struct sa_op *op, const struct sa_mapping *m);
 
 /* ---- the verbs; each in a file op_<name>.c ---- */
 extern const struct sa_op_verb sa_op_get, sa_op_list, sa_op_events, sa_op_apply, sa_op_create,
-    sa_op_replace, sa_op_patch, sa_op_delete, sa_op_scale, sa_op_rollout, sa_op_history, sa_op_logs, sa_op_top;
+    sa_op_replace, sa_op_patch, sa_op_delete, sa_op_scale, sa_op_rollout, sa_op_history, sa_op_logs,
+    sa_op_top;
 
 #endif
