@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian package in booted Debian 12 and 13."""
 import pathlib
+import shutil
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import lifecycle  # noqa: E402
+from rig.harness import paths  # noqa: E402
 
 
 class Debian(lifecycle.Lifecycle):
@@ -21,6 +23,12 @@ class Debian(lifecycle.Lifecycle):
 
     def install(self):
         self.machine.run(f"apt-get -qq install -y --no-install-recommends /shared/{self.deb}")
+
+    def test_10a_what_the_package_brings_as_its_own_tests(self):
+        for name in ("programs", "service"):
+            shutil.copy(paths.ROOT / "packaging/debian/tests" / name, self.shared)
+        self.machine.run("apt-get -qq install -y --no-install-recommends man-db")
+        self.machine.run("sh -e /shared/programs && sh -e /shared/service", timeout=120)
 
     def upgrade(self):
         newer = lifecycle.repack(self.shared / self.deb, "99.0", self.shared / "newer.deb")

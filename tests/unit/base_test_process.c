@@ -2,6 +2,7 @@
 /* Titles, descriptors, limits, uid, words for an exit. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -254,6 +255,73 @@ START_TEST(exits_are_put_into_words)
 }
 END_TEST
 
+/* Root as a service manager may leave it: with the right to change users and no other. */
+static void keep_setuid_alone(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    data[0].permitted = data[0].effective = 1u << CAP_SETUID | 1u << CAP_SETGID;
+    NEED(syscall(SYS_capset, &head, data) == 0);
+}
+
+static void read_what_is_anothers(void)
+{
+    char dir[] = "/tmp/sa-readable-XXXXXX", path[64], text[8];
+    int death_signal = 0;
+    NEED(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof(path), "%s/secret", dir);
+    int fd = open(path, O_WRONLY | O_CREAT, 0400);
+    NEED(fd >= 0 && write(fd, "hush", 4) == 4 && close(fd) == 0);
+    NEED(chown(path, 65534, 65534) == 0 && chown(dir, 65534, 65534) == 0);
+    NEED(prctl(PR_SET_PDEATHSIG, SIGTERM) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        NEED(prctl(PR_SET_PDEATHSIG, SIGTERM) == 0);
+        keep_setuid_alone();
+        NEED(open(path, O_RDONLY) < 0 && errno == EACCES);
+        fd = sa_open_readable(path, O_RDONLY);
+        NEED(fd >= 0 && read(fd, text, sizeof(text)) == 4);
+        NEED(geteuid() == 0);
+        prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
+        NEED(death_signal == SIGTERM);
+        NEED(sa_open_readable("/tmp/sa-there-is-none", O_RDONLY) < 0 && errno == ENOENT);
+        _exit(0);
+    }
+    int status;
+    NEED(waitpid(pid, &status, 0) == pid);
+    unlink(path);
+    rmdir(dir);
+    NEED(status == 0);
+}
+
+static void end_what_is_anothers(void)
+{
+    struct sa_err *err = NULL;
+    int ready[2], status;
+    char c;
+    NEED(pipe(ready) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        NEED(setresuid(65534, 65534, 65534) == 0 && write(ready[1], "", 1) == 1);
+        pause();
+        _exit(0);
+    }
+    NEED(read(ready[0], &c, 1) == 1);
+    keep_setuid_alone();
+    NEED(kill(pid, SIGKILL) < 0 && errno == EPERM);
+    NEED(sa_kill_child(pid, 65534, &err) == 0);
+    NEED(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+START_TEST(root_without_rights_reads_and_ends_what_is_anothers)
+{
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(status_of(read_what_is_anothers), 0);
+    ck_assert_int_eq(status_of(end_what_is_anothers), 0);
+}
+END_TEST
+
 TCase *base_test_process(void)
 {
     TCase *t = tcase_create("process");
@@ -262,6 +330,7 @@ TCase *base_test_process(void)
         tcase_add_test(t, title_is_seen_after_fork);
         tcase_add_test(t, limits_are_lowered_only);
         tcase_add_test(t, pidfd_tells_the_end);
+        tcase_add_test(t, root_without_rights_reads_and_ends_what_is_anothers);
     }
     tcase_add_test(t, other_descriptors_are_closed);
     tcase_add_test(t, privileges_go_for_good);
