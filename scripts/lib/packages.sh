@@ -23,7 +23,7 @@ LLVM=${LLVM:+-$LLVM}
         libmicrohttpd-dev libssl-dev zlib1g-dev check libnng-dev)
     PACKAGES_RIG=(ca-certificates curl openssl python3 golang-go)
     PACKAGES_TEST=("clang$LLVM" "libclang-rt$LLVM-dev" "clang-format$LLVM" "clang-tidy$LLVM" valgrind shellcheck spin git mandoc
-        python3-grpcio python3-protobuf protobuf-compiler-grpc)
+        python3-grpcio python3-protobuf python3-yaml protobuf-compiler-grpc)
     PACKAGES_PAGE=(chromium chromium-driver python3-selenium)
     # The databases as programs alone: what their full packages add is a service, which no test wants.
     PACKAGES_PLUGIN=(openjdk-17-jdk-headless maven mariadb-server-core mariadb-client-core)

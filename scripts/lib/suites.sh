@@ -119,6 +119,13 @@ suite_kubernetes() {
     need_control_plane
     "$PYTHON" -m unittest discover -s tests/e2e/kubernetes
 }
+
+suite_operations() {
+    need_control_plane
+    "$PYTHON" -c 'import grpc, google.protobuf, yaml' 2>/dev/null || skip "Python's grpcio, protobuf or yaml is not installed"
+    "$PYTHON" tests/e2e/operations/run.py --pairs "$PAIRS"
+}
+
 # Maven Central is asked for what is not in the local repository yet; formatting is checked by the build itself.
 suite_plugin() {
     local want have maven=(mvn -B -ntp -q -f plugin/pom.xml) log

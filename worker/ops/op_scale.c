@@ -34,6 +34,7 @@ static void begin(struct sa_op *op)
     }
     sa_op_request_object(op,
                          &(struct sa_op_request){.method = "PATCH",
+                                                 .path = "?fieldManager=kubectl",
                                                  .content_type = "application/merge-patch+json",
                                                  .body = patch,
                                                  .body_n = (size_t)n},

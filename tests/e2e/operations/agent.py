@@ -7,12 +7,12 @@ from rig.harness import paths
 from rig.harness.agent import Agent, write_account
 from rig.harness.peer import Peer
 
-from kubectl import Outcome
+from kubectl import Outcome, without_warnings
 from table import Mistake
 from world import dumps
 
 sys.path.insert(0, str(paths.ROOT / "tests" / "rig" / "peer"))
-from asker import Asker  # noqa: E402
+from asker import Asker, OnHost  # noqa: E402
 from wire import pb  # noqa: E402
 
 SPARE = 20  # seconds, past an operation's time limit, in which it has to be answered
@@ -20,9 +20,9 @@ CASCADES = {"background": pb.DeleteOperation.BACKGROUND, "foreground": pb.Delete
 
 
 class Ours:
-    """An agent with an account for each world and user, its peer, and who asks."""
+    """An agent with an account for each world and user, its peer, and who asks: by the peer's stream, or on_host."""
 
-    def __init__(self, directory, worlds):
+    def __init__(self, directory, worlds, on_host=False):
         accounts = directory / "accounts.d"
         names = []
         for world in worlds.values():
@@ -32,13 +32,17 @@ class Ours:
         self.peer = Peer(directory / "peer", "--operations", str(directory / "operations.sock"), "--commit-delay", "1").start()
         self.agent = Agent(directory / "agent", accounts, "grpc", self.peer.address).start()
         self.agent.wait_streaming(names)
-        self.asker = Asker(directory / "operations.sock")
+        if on_host:
+            self.askers = {n: OnHost(self.agent.runtime / "control.sock", n) for n in names}
+        else:
+            self.askers = dict.fromkeys(names, Asker(directory / "operations.sock"))
 
     def runner(self, world):
         return Runner(self, world)
 
     def close(self):
-        self.asker.close()
+        for asker in set(self.askers.values()):
+            asker.close()
         self.agent.close()
         self.peer.stop()
         for line in self.peer.violations() if self.peer.process else ():
@@ -56,13 +60,14 @@ class Runner:
         message = pb.Operation(timeout_ms=max(1, int(op.timeout * 1000)), user="tests", name=op.verb)
         getattr(self, f"_{op.verb}")(op, message)
         try:
-            r = self.ours.asker.ask(f"{self.world}-{op.account}", message, op.timeout + SPARE)
-        except TimeoutError as e:
+            account = f"{self.world}-{op.account}"
+            r = self.ours.askers[account].ask(account, message, op.timeout + SPARE)
+        except (TimeoutError, ConnectionError) as e:
             raise Mistake(str(e)) from None
         code = pb.OperationResult.Code.Name(r.code)
         # kubectl ends well where there is nothing to patch.
         ok = code in ("OK", "NOT_PATCHED")
-        return Outcome(ok, "OK" if ok else code, r.message, self._body(op, ok, r.body))
+        return Outcome(ok, "OK" if ok else code, without_warnings(r.message), self._body(op, ok, r.body))
 
     def _body(self, op, ok, body):
         if op.verb in ("list", "events"):

@@ -44,6 +44,12 @@ def without_warnings(text):
     return "\n".join(line for line in text.splitlines() if not line.startswith("Warning: ")).strip()
 
 
+def without_contents(text):
+    """kubectl quotes the patch that was refused, and the object; they may be a Secret's, so the agent does not."""
+    text = re.sub(r"applying patch:\n.*?\nto:\n", "applying patch to:\n", text, flags=re.S)
+    return re.sub(r"creating patch with:\noriginal:\n.*?\nfor:", "creating patch for:", text, flags=re.S)
+
+
 class Kubectl:
     """Runs operations in one world by forking kubectl."""
     name = "kubectl"
@@ -58,7 +64,7 @@ class Kubectl:
         except subprocess.TimeoutExpired:
             raise Mistake(f"kubectl {' '.join(args)[:200]} did not end") from None
         ok = code == 0
-        message = without_warnings(err) if not ok else (without_warnings(err) or out.strip() if op.words else "")
+        message = without_contents(without_warnings(err)) if not ok else (without_warnings(err) or out.strip() if op.words else "")
         return Outcome(ok, code_of(ok, message), message, self._body(op, ok, out, err))
 
     # ---- what Clouddriver reads of it ----

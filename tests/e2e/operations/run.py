@@ -73,7 +73,7 @@ class Run:
             self.worlds[name] = World(self.scratch.path, name)
         if self.options.against == "agent":
             from agent import Ours
-            self.ours = Ours(self.scratch.path, self.worlds)
+            self.ours = Ours(self.scratch.path, self.worlds, self.options.on_host)
             self.others = {n: self.ours.runner(n) for n in names}
         else:
             kind = {"kubectl": Kubectl, **{k.name: k for k in wrong.CAUGHT}}[self.options.against]
@@ -171,11 +171,13 @@ def parse():
     p.add_argument("--file", action="append", help="only cases of this table (generated: those of the generator)")
     p.add_argument("--against", default="agent", choices=["agent", "kubectl", *(k.name for k in wrong.CAUGHT)],
                    help="who is compared with kubectl (agent); kubectl itself must be equal, the others must not")
+    p.add_argument("--on-host", action="store_true", help="the agent is asked as scale-agentctl does, not by the peer's stream")
     p.add_argument("--jobs", type=int, default=4, help="cases at once")
     p.add_argument("--seed", type=int, default=1, help="of the generated cases")
     p.add_argument("--generated", type=int, default=150, metavar="N", help="how many are generated")
     p.add_argument("--proof", action="store_true", help="whether wrong runners are caught; without it, when all cases run")
     p.add_argument("--times", action="store_true", help="what the longest cases took")
+    p.add_argument("--pairs", metavar="FILE", help="the counts are added here as well")
     p.add_argument("--report", metavar="FILE", help="what differs, as JSON")
     return p.parse_args()
 
@@ -183,6 +185,8 @@ def parse():
 def main():
     options = parse()
     cases = chosen(options)
+    if options.against != "agent":
+        cases = [c for c in cases if c.judge == "kubectl"]
     whole = not options.case and not options.file and options.against == "agent"
     run = Run(options)
     began = time.monotonic()
@@ -204,7 +208,11 @@ def main():
         pathlib.Path(options.report).write_text(json.dumps([
             {"case": c.name, "file": c.file, "error": e, "differs": [(p, shown(a), shown(b)) for p, a, b in f or []]}
             for c, f, e, _ in run.results], indent=1))
-    print(f"cases={len(cases)} equal={equal} explained={explained}")
+    pairs = f"cases={len(cases)} equal={equal} explained={explained}"
+    print(pairs)
+    if options.pairs:
+        with open(options.pairs, "a", encoding="utf-8") as f:
+            f.write(pairs.replace(" ", "\n") + "\n")
     sys.exit(1 if bad or unseen else 0)
 
 

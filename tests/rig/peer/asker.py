@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks for operations at the peer's socket (operations.py), from any number of threads."""
+"""Who asks for operations, from any number of threads: at the peer's socket (operations.py), as Clouddriver does, or
+at the agent's control socket (ipc/operate.h), as scale-agentctl does."""
 import os
 import queue
 import socket
@@ -11,20 +12,27 @@ from wire import pb
 
 
 class Asker:
+    """At the peer."""
+
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
+        self._start()
+
+    def _start(self):
         self._lock = threading.Lock()
         self._waiting = {}  # id: queue of its parts
+        self._stream = self._socket.makefile("rb")
         threading.Thread(target=self._read, daemon=True).start()
 
+    def _next(self):
+        """The bytes of the next message; None at the end."""
+        head = self._stream.read(4)
+        return self._stream.read(struct.unpack(">I", head)[0]) if len(head) == 4 else None
+
     def _read(self):
-        stream = self._socket.makefile("rb")
-        while True:
-            head = stream.read(4)
-            if len(head) < 4:
-                break
-            r = pb.OperationResult.FromString(stream.read(struct.unpack(">I", head)[0]))
+        while (data := self._next()) is not None:
+            r = pb.OperationResult.FromString(data)
             with self._lock:
                 parts = self._waiting.get(r.id)
             if parts is not None:
@@ -42,9 +50,8 @@ class Asker:
     def begin(self, account, operation):
         """Sends it, with an id if it has none; what end() takes."""
         operation.id = operation.id or os.urandom(16)
-        parts = queue.SimpleQueue()
         with self._lock:
-            self._waiting[operation.id] = parts
+            self._waiting[operation.id] = queue.SimpleQueue()
         self._send(OPERATION, account, operation)
         return operation.id
 
@@ -55,7 +62,7 @@ class Asker:
             while True:
                 r = parts.get(timeout=seconds)
                 if r is None:
-                    raise ConnectionError("the peer is gone")
+                    raise ConnectionError("who was asked is gone")
                 body += r.body
                 if r.last:
                     r.body = body
@@ -75,3 +82,38 @@ class Asker:
     def close(self):
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+class OnHost(Asker):
+    """At the agent's host, of one account's worker. There is no cancelling but close()."""
+
+    HEADER = bytes((0, 0x53, 0x50, 0, 0, 0x10, 0, 0))  # of SP's PAIR0
+
+    def __init__(self, control, account):  # pylint: disable=super-init-not-called
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(str(control))
+            s.sendall(f"operate {account}\n".encode())
+            passed, answer = [], b""
+            while not passed or b"OK" not in answer:
+                data, fds, _, _ = socket.recv_fds(s, 4096, 1)
+                answer += data
+                passed += fds
+                if not data or b"ERROR" in answer:
+                    raise ConnectionError(f"no channel to {account}: {answer.decode()}")
+        self._socket = socket.socket(fileno=passed[0])
+        self._socket.setblocking(True)
+        self._socket.sendall(self.HEADER)
+        greeting = self._socket.recv(8, socket.MSG_WAITALL)
+        if greeting != self.HEADER:
+            raise ConnectionError(f"the worker of {account} greets by {greeting!r}")
+        self._start()
+
+    def _next(self):
+        head = self._stream.read(9)
+        return self._stream.read(struct.unpack(">Q", head[1:])[0]) if len(head) == 9 else None
+
+    def _send(self, what, account, message):
+        data = message.SerializeToString()
+        with self._lock:
+            self._socket.sendall(b"\1" + struct.pack(">Q", len(data)) + data)
