@@ -117,11 +117,22 @@ public final class CacheReads {
     for (CacheFilter filter : Arrays.asList(null, RelationshipCacheFilter.none())) {
       rows(
           type + " one by one",
-          ids.stream()
-              .limit(200)
-              .map(id -> cache.get(type, id, filter))
-              .collect(Collectors.toList()));
+          some(ids).stream().map(id -> cache.get(type, id, filter)).collect(Collectors.toList()));
     }
+  }
+
+  /** The first objects by name, of both accounts. */
+  private Collection<String> some(Collection<String> ids) {
+    Set<String> names = new TreeSet<>(keys(ids, 0));
+    names.addAll(keys(ids, 1));
+    Set<String> first = names.stream().limit(100).collect(Collectors.toSet());
+    return ids.stream()
+        .filter(
+            id ->
+                common(id)
+                    || (of(id, 0) && first.contains(neutral(id, 0)))
+                    || (of(id, 1) && first.contains(neutral(id, 1))))
+        .collect(Collectors.toList());
   }
 
   /** Whether a key is of an account: all but those of applications name one in the same place. */
