@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clouddriver on PostgreSQL, with client certificates at the agents' port: who may connect and bring which account; and a
+database that is away for a while."""
+import socket
+import ssl
+import subprocess
+import time
+import unittest
+
+from rig.harness import paths
+from rig.harness.agent import Agent, write_account
+from rig.harness.clouddriver import Clouddriver
+from rig.harness.postgres import Postgres
+from rig.harness.procs import wait_for
+from rig.harness.sim import Sim
+
+KINDS = ["pod", "deployment", "replicaSet", "service"]
+OPEN, GUARDED = "open", "guarded"
+AWAY_S = 30
+
+
+class Certificates:
+    """An authority, and what it signed."""
+
+    def __init__(self, directory):
+        self.dir = directory
+        directory.mkdir()
+        self.ca = self.dir / "ca.crt"
+        self._openssl("req", "-x509", *self._key("ca"), "-days", "2", "-subj", "/CN=ca", "-out", self.ca)
+
+    def _key(self, name):
+        return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.dir / f"{name}.key")
+
+    def _openssl(self, *arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def issue(self, name):
+        """(certificate, key) of CN=name."""
+        csr, crt, ext = (self.dir / f"{name}.{x}" for x in ("csr", "crt", "ext"))
+        ext.write_text("subjectAltName=IP:127.0.0.1\n")
+        self._openssl("req", *self._key(name), "-subj", f"/CN={name}", "-out", csr)
+        self._openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self.dir / "ca.key", "-CAcreateserial", "-days", "2",
+                      "-extfile", ext, "-out", crt)
+        return crt, self.dir / f"{name}.key"
+
+
+class Guarded(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls._make()
+        except paths.Missing as e:
+            raise unittest.SkipTest(str(e)) from None
+
+    @classmethod
+    def _make(cls):
+        scratch = paths.Scratch("guarded")
+        cls.addClassCleanup(scratch.close)
+        cls.dir = scratch.path
+        cls.certificates = Certificates(cls.dir / "certificates")
+        cls.sim = Sim(cls.dir / "sim", 2, objects=100, paused="true")
+        cls.addClassCleanup(cls.sim.stop)
+        cls.db = Postgres(cls.dir / "db")
+        chain, key = cls.certificates.issue("clouddriver")
+        cls.clouddriver = Clouddriver(cls.dir / "clouddriver", cls.db, config={
+            "kubesvc": {"grpc": {
+                "server": {"security": {"enabled": True, "certificateChain": str(chain), "privateKey": str(key),
+                                        "clientAuth": "REQUIRE", "trustCertCollection": str(cls.certificates.ca)}},
+                "auth": {"x509": {"enabled": True, "filters": ["CN=agent-.*"], "accounts": [
+                    {"subject": "CN=agent-one", "accounts": [OPEN, GUARDED]},
+                    {"subject": "CN=agent-two", "accounts": ["two-*"]}]}}}}})
+        cls.db.start()
+        cls.addClassCleanup(cls.db.stop)
+        cls.clouddriver.start(600)
+        cls.addClassCleanup(cls.clouddriver.stop)
+        cls.agent = cls.agent_of("one", "agent-one", {OPEN: {}, GUARDED: {"permissions": {"READ": ["dev"]}}})
+        cls.agent.wait_streaming([OPEN, GUARDED])
+
+    @classmethod
+    def agent_of(cls, name, certificate, accounts):
+        directory = cls.dir / f"accounts-{name}"
+        for account, kubeconfig in zip(sorted(accounts), cls.sim.kubeconfigs()):
+            write_account(directory, account, kubeconfig, kinds=KINDS, **accounts[account])
+        tls = {"cacertFile": str(cls.certificates.ca)}
+        if certificate:
+            chain, key = cls.certificates.issue(certificate)
+            for f in (chain, key):
+                f.chmod(0o644)
+            tls |= {"clientCertFile": str(chain), "clientKeyFile": str(key)}
+        agent = Agent(cls.dir / f"agent-{name}", directory, "grpc", cls.clouddriver.grpc,
+                      {"agentId": name, "clouddriver": {"insecure": False, "tls": tls}})
+        cls.addClassCleanup(agent.close)
+        return agent.start()
+
+    def logged(self, *words):
+        return wait_for(f"in Clouddriver's log: {words}", lambda: next(
+            (line for line in self.clouddriver.process.log.read_text(errors="replace").splitlines()
+             if all(w in line for w in words)), None), 30, 0.2)
+
+    def pods(self, account):
+        return {row[0] for row in self.db.sql("SELECT id FROM cats_v1_pod WHERE agent LIKE '" + account + "/%'")}
+
+    def test_rows_are_in_postgresql(self):
+        expected = sum(kind == "Pod" for kind, _, _ in self.sim.state(0)["sim-0000"])
+        for account in (OPEN, GUARDED):
+            wait_for(f"pods of {account}", lambda a=account: len(self.pods(a)) == expected, 30)
+
+    def test_clouddriver_complains_of_nothing(self):
+        """As of a table that is not there yet."""
+        log = self.clouddriver.process.log.read_text(errors="replace")
+        self.assertNotIn("does not exist", log)
+
+    def test_no_certificate(self):
+        agent = self.agent_of("bare", None, {"two-a": {}})
+        line = self.logged("is turned away, the TLS handshake failed")
+        self.assertIn("127.0.0.1:", line)
+        agent.close()
+
+    def test_a_subject_that_no_filter_fits(self):
+        agent = self.agent_of("someone", "someone", {"two-a": {}})
+        self.logged("is turned away, PERMISSION_DENIED", "CN=someone")
+        agent.close()
+
+    def test_an_account_of_another(self):
+        """It is refused, its own is taken, and the one that has it notices nothing."""
+        before = self.clouddriver.get(f"/agents/kubernetes/accounts/{GUARDED}")
+        agent = self.agent_of("two", "agent-two", {GUARDED: {}, "two-a": {}})
+        self.logged(f"account {GUARDED} of agent two", "NOT_ALLOWED", "CN=agent-two may not bring account guarded")
+        agent.wait_streaming(["two-a"])
+        self.assertEqual(self.clouddriver.get(f"/agents/kubernetes/accounts/{GUARDED}")["permissions"], before["permissions"])
+        self.assertEqual(self.agent.states()[GUARDED], "streaming")
+        agent.close()
+
+    def test_bytes_that_are_no_grpc(self):
+        with socket.create_connection(("127.0.0.1", self.clouddriver.grpc_port), 5) as s:
+            s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            s.settimeout(5)
+            try:
+                while s.recv(4096):
+                    pass
+            except ConnectionError:
+                pass
+        context = ssl.create_default_context(cafile=str(self.certificates.ca))
+        context.load_cert_chain(*self.certificates.issue("agent-raw"))
+        with socket.create_connection(("127.0.0.1", self.clouddriver.grpc_port), 5) as raw:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as s:
+                s.settimeout(5)
+                try:
+                    s.sendall(b"\0" * 10_000)
+                    while s.recv(4096):
+                        pass
+                except (ConnectionError, ssl.SSLError):
+                    pass
+        self.assertEqual(self.agent.states(), {OPEN: "streaming", GUARDED: "streaming"})
+
+    def test_the_database_is_away(self):
+        """What changes meanwhile is in the rows afterwards."""
+        kind, namespace, name = next(k for k in sorted(self.sim.state(0)["sim-0000"]) if k[0] == "Pod")
+        ident = f"kubernetes.v2:infrastructure:pod:{GUARDED}:{namespace}:{name}"
+        wait_for("the pod", lambda: ident in self.pods(GUARDED), 30)
+        self.db.stop()
+        self.sim.post("/change", cluster=0, resource="pods", namespace=namespace, name=name, op="delete")
+        time.sleep(AWAY_S)
+        self.db.start()
+        wait_for("the deletion", lambda: ident not in self.pods(GUARDED), 60, 0.2)
+        self.agent.wait_streaming([OPEN, GUARDED])
+
+
+if __name__ == "__main__":
+    unittest.main()
