@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "uplink/endpoint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int parse_port(const char *text, uint16_t *out)
 {
@@ -98,4 +100,26 @@ struct sa_backoff sa_endpoint_backoff(const struct sa_clouddriver *c)
         .multiplier = c->backoff_multiplier >= 1 ? c->backoff_multiplier : 1.6,
         .jitter = c->backoff_jitter >= 0 && c->backoff_jitter < 1 ? c->backoff_jitter : 0.2,
     };
+}
+
+int sa_endpoint_check(const struct sa_clouddriver *c, bool token, struct sa_endpoint *out,
+                      struct sa_err **err)
+{
+    if (sa_endpoint_target(c->grpc, out, err) < 0)
+        return -1;
+    if (c->insecure && (token || c->token_command) && !c->allow_plaintext_token)
+        return sa_err_set(err, SA_ECONFIG,
+                          "a token over a connection without TLS could be read by everyone on the "
+                          "way: set clouddriver.insecure to false, or "
+                          "clouddriver.allowPlaintextToken to true");
+    return 0;
+}
+
+void sa_endpoint_agent_id(const struct sa_settings *s, char *out, size_t n)
+{
+    char host[200] = "";
+
+    if (!s->agent_id || !*s->agent_id)
+        gethostname(host, sizeof host - 1);
+    snprintf(out, n, "%s", *host ? host : s->agent_id ? s->agent_id : "");
 }

@@ -3,6 +3,8 @@
 #ifndef SA_UPLINK_ENDPOINT_H
 #define SA_UPLINK_ENDPOINT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -25,6 +27,13 @@ int sa_endpoint_target(const char *text, struct sa_endpoint *out, struct sa_err 
 const char *sa_endpoint_proxy_url(const struct sa_clouddriver *c);
 /* Host and port of it; port is 0 where there is none. */
 int sa_endpoint_proxy(const struct sa_clouddriver *c, struct sa_endpoint *out, struct sa_err **err);
+
+/* The target, unless a token (one that is there, or the token command's) would go over plain text.
+ */
+int sa_endpoint_check(const struct sa_clouddriver *c, bool token, struct sa_endpoint *out,
+                      struct sa_err **err);
+/* The agent's name: agentId, else the host's. */
+void sa_endpoint_agent_id(const struct sa_settings *s, char *out, size_t n);
 
 /* The pauses between attempts to connect. */
 struct sa_backoff sa_endpoint_backoff(const struct sa_clouddriver *c);

@@ -9,16 +9,10 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
+#include "uplink/grpc_queue.h"
 
 #define CONNECT_SECONDS 20L /* as gRPC's own libraries */
 #define UPLOAD_BUFFER   (256L * 1024L)
-
-struct chunk {
-    struct chunk *next;
-    uint32_t tag;
-    size_t n, sent;
-    uint8_t data[];
-};
 
 struct sa_call {
     struct sa_loop *loop;
@@ -29,8 +23,7 @@ struct sa_call {
     struct curl_slist *headers, *connect_to;
     struct sa_timer timer; /* libcurl's */
     struct sa_timer kick;  /* resumes the upload, reports the end: never from within a callback */
-    struct chunk *first, **last;
-    size_t queued;
+    struct sa_grpc_queue queue;
     uint64_t received;
     struct sa_grpc_frames frames;
     struct sa_err *failure; /* found by us while libcurl was calling */
@@ -104,24 +97,8 @@ static int set_fd(CURL *easy, curl_socket_t fd, int what, void *arg, void *unuse
 static size_t on_read(char *out, size_t size, size_t n, void *arg)
 {
     struct sa_call *c = arg;
-    size_t room = size * n, put = 0;
+    size_t put = sa_grpc_queue_read(&c->queue, out, size * n, c->ev->left, c->arg);
 
-    while (c->first && put < room) {
-        struct chunk *k = c->first;
-        size_t more = k->n - k->sent < room - put ? k->n - k->sent : room - put;
-
-        memcpy(out + put, k->data + k->sent, more);
-        put += more;
-        k->sent += more;
-        if (k->sent < k->n)
-            break;
-        c->first = k->next;
-        if (!c->first)
-            c->last = &c->first;
-        c->queued -= k->n;
-        c->ev->left(c->arg, k->tag, k->n);
-        free(k);
-    }
     if (put > 0 || c->finishing)
         return put;
     c->paused = true;
@@ -337,11 +314,11 @@ static void on_kick(void *arg)
         report_end(c);
         return;
     }
-    if (c->paused && (c->first || c->finishing)) {
+    if (c->paused && (c->queue.first || c->finishing)) {
         c->paused = false;
         curl_easy_pause(c->easy, CURLPAUSE_CONT);
         drive(c, CURL_SOCKET_TIMEOUT, 0);
-    } else if (c->first && c->received > 0 && c->sending != CURL_SOCKET_BAD) {
+    } else if (c->queue.first && c->received > 0 && c->sending != CURL_SOCKET_BAD) {
         /* Not paused: it would send in the next turn, which may come after a rest. */
         drive(c, c->sending, CURL_CSELECT_OUT);
     }
@@ -504,7 +481,6 @@ struct sa_call *sa_call_new(struct sa_loop *l, const struct sa_call_options *o,
     c->fd = c->sending = CURL_SOCKET_BAD;
     c->ev = ev;
     c->arg = arg;
-    c->last = &c->first;
     c->grpc_status = -1;
     sa_grpc_frames_init(&c->frames);
     c->easy = curl_easy_init();
@@ -533,46 +509,41 @@ void sa_call_free(struct sa_call *c)
     curl_slist_free_all(c->connect_to);
     sa_grpc_frames_free(&c->frames);
     sa_err_free(&c->failure);
-    while (c->first) {
-        struct chunk *k = c->first;
-
-        c->first = k->next;
-        free(k);
-    }
+    sa_grpc_queue_free(&c->queue);
     free(c);
+}
+
+static int send_one(struct sa_call *c, uint32_t tag, bool urgent, struct sa_grpc_piece head,
+                    struct sa_grpc_piece body, struct sa_err **err)
+{
+    size_t n = head.n + body.n;
+
+    if (n > SA_GRPC_MAX)
+        return sa_err_set(err, SA_ELIMIT, "a message of %zu bytes is longer than %u", n,
+                          SA_GRPC_MAX);
+    if (sa_grpc_queue_add(&c->queue, tag, urgent, head, body) < 0)
+        return sa_err_set(err, SA_EMEMORY, "no memory for a message of %zu bytes", n);
+    kick(c);
+    return 0;
 }
 
 int sa_call_send(struct sa_call *c, uint32_t tag, const void *head, size_t head_len,
                  const void *body, size_t body_len, struct sa_err **err)
 {
-    size_t n = head_len + body_len;
-    struct chunk *k;
+    return send_one(c, tag, false, (struct sa_grpc_piece){head, head_len},
+                    (struct sa_grpc_piece){body, body_len}, err);
+}
 
-    if (n > SA_GRPC_MAX)
-        return sa_err_set(err, SA_ELIMIT, "a message of %zu bytes is longer than %u", n,
-                          SA_GRPC_MAX);
-    k = malloc(sizeof *k + SA_GRPC_PREFIX + n);
-    if (!k)
-        return sa_err_set(err, SA_EMEMORY, "no memory for a message of %zu bytes", n);
-    k->next = NULL;
-    k->tag = tag;
-    k->n = SA_GRPC_PREFIX + n;
-    k->sent = 0;
-    sa_grpc_prefix(k->data, n);
-    if (head_len > 0)
-        memcpy(k->data + SA_GRPC_PREFIX, head, head_len);
-    if (body_len > 0)
-        memcpy(k->data + SA_GRPC_PREFIX + head_len, body, body_len);
-    *c->last = k;
-    c->last = &k->next;
-    c->queued += k->n;
-    kick(c);
-    return 0;
+int sa_call_send_first(struct sa_call *c, uint32_t tag, const void *head, size_t head_len,
+                       const void *body, size_t body_len, struct sa_err **err)
+{
+    return send_one(c, tag, true, (struct sa_grpc_piece){head, head_len},
+                    (struct sa_grpc_piece){body, body_len}, err);
 }
 
 size_t sa_call_queued(const struct sa_call *c)
 {
-    return c->queued;
+    return c->queue.bytes;
 }
 
 void sa_call_finish(struct sa_call *c)

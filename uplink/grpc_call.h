@@ -47,6 +47,9 @@ void sa_call_free(struct sa_call *c);
 /* Queues one message, made of head and body; both are copied. */
 int sa_call_send(struct sa_call *c, uint32_t tag, const void *head, size_t head_len,
                  const void *body, size_t body_len, struct sa_err **err);
+/* The same, before what waits; in order among themselves. */
+int sa_call_send_first(struct sa_call *c, uint32_t tag, const void *head, size_t head_len,
+                       const void *body, size_t body_len, struct sa_err **err);
 size_t sa_call_queued(const struct sa_call *c); /* bytes */
 /* Ends the upload after what is queued; the other side then ends the call. */
 void sa_call_finish(struct sa_call *c);

@@ -9,6 +9,7 @@
 /* Fields of AgentMessage, with their wire types. */
 #define TAG_ACCOUNT         (1u << 3 | SA_PB_VARINT)
 #define TAG_ACCOUNT_MESSAGE (2u << 3 | SA_PB_BYTES)
+#define TAG_RESULT          (7u << 3 | SA_PB_BYTES)
 
 static int pack(const Scaleagent__V1__AgentMessage *m, struct sa_buf *out)
 {
@@ -94,15 +95,25 @@ int sa_wire_heartbeat(uint64_t nonce, bool reply, struct sa_buf *out)
     return pack(&m, out);
 }
 
-size_t sa_wire_account_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_MAX])
+static size_t head_of(uint32_t handle, uint8_t tag, size_t n, uint8_t out[SA_WIRE_HEAD_MAX])
 {
     size_t len = 0;
 
     out[len++] = TAG_ACCOUNT;
     len += sa_pb_varint(out + len, handle);
-    out[len++] = TAG_ACCOUNT_MESSAGE;
+    out[len++] = tag;
     len += sa_pb_varint(out + len, n);
     return len;
+}
+
+size_t sa_wire_account_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_MAX])
+{
+    return head_of(handle, TAG_ACCOUNT_MESSAGE, n, out);
+}
+
+size_t sa_wire_result_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_MAX])
+{
+    return head_of(handle, TAG_RESULT, n, out);
 }
 
 int sa_wire_goodbye(const Scaleagent__V1__Goodbye *m, struct sa_err **err)

@@ -31,6 +31,9 @@ int sa_wire_heartbeat(uint64_t nonce, bool reply, struct sa_buf *out);
 #define SA_WIRE_HEAD_MAX 24u
 size_t sa_wire_account_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_MAX]);
 
+/* The same for AgentMessage{account, operation_result}. */
+size_t sa_wire_result_head(uint32_t handle, size_t n, uint8_t out[SA_WIRE_HEAD_MAX]);
+
 /* Why the plugin said goodbye, as an error; -1 always. */
 int sa_wire_goodbye(const Scaleagent__V1__Goodbye *m, struct sa_err **err);
 

@@ -54,6 +54,7 @@ struct sa_link {
     struct visitor *worker;             /* NULL: none is bound */
     struct visitor *guests[GUESTS + 1]; /* the oldest first; NULL where there is none */
     struct shy shy[GUESTS];
+    bool except; /* its worker is not paused with the others */
 };
 
 struct sa_intake {
@@ -153,6 +154,7 @@ static void on_first_message(struct visitor *v, const uint8_t *p, size_t n)
     sa_sp_limit(v->sp, SA_DATA_MAX);
     unbind(k); /* the one before has died, and its end has not been read yet */
     k->worker = v;
+    k->except = false;
     k->in->ev->bound(k->in->arg, k->account);
 }
 
@@ -170,7 +172,8 @@ static void on_message(void *arg, const uint8_t *p, size_t n)
         return;
     }
     rc = sa_data_get_header(p, n, &h, &err);
-    if (rc == 0 && h.kind != SA_DATA_ACCOUNT && (h.kind != SA_DATA_LAST || n > SA_DATA_HEADER))
+    if (rc == 0 && h.kind != SA_DATA_ACCOUNT && h.kind != SA_DATA_RESULT &&
+        (h.kind != SA_DATA_LAST || n > SA_DATA_HEADER))
         rc = sa_err_set(&err, SA_EPROTOCOL, "a message of kind %u", h.kind);
     if (rc == 0)
         rc = in->ev->message(in->arg, k->account, &h, p + SA_DATA_HEADER, n - SA_DATA_HEADER, &err);
@@ -432,6 +435,27 @@ void sa_intake_send(struct sa_link *k, enum sa_data_kind kind, const void *p, si
     unbind(k);
 }
 
+bool sa_intake_send_first(struct sa_link *k, enum sa_data_kind kind, const void *p, size_t n,
+                          size_t waiting_max)
+{
+    const struct sa_data_header h = {.kind = (uint8_t)kind};
+    uint8_t head[SA_DATA_HEADER];
+
+    if (!k->worker || sa_sp_queued(k->worker->sp) + n > waiting_max)
+        return false;
+    sa_data_put_header(head, &h);
+    return sa_sp_send_first(k->worker->sp, head, sizeof head, p, n, NULL) == 0;
+}
+
+void sa_intake_except(struct sa_link *k, bool except)
+{
+    if (k->except == except)
+        return;
+    k->except = except;
+    if (k->worker)
+        sa_sp_pause(k->worker->sp, k->in->paused && !except);
+}
+
 void sa_intake_pause(struct sa_intake *in, bool paused)
 {
     if (in->paused == paused)
@@ -439,7 +463,7 @@ void sa_intake_pause(struct sa_intake *in, bool paused)
     in->paused = paused;
     for (struct sa_link *k = in->links; k; k = k->next) {
         if (k->worker)
-            sa_sp_pause(k->worker->sp, paused);
+            sa_sp_pause(k->worker->sp, paused && !k->except);
         for (size_t i = 0; i < GUESTS && k->guests[i]; i++) {
             sa_sp_pause(k->guests[i]->sp, paused);
             k->guests[i]->due = sa_mono_ns() + GUEST_TIME; /* nobody listened meanwhile */

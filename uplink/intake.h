@@ -31,7 +31,8 @@ struct sa_intake_events {
     void (*bound)(void *arg, void *account);
     /* It has gone. */
     void (*gone)(void *arg, void *account);
-    /* SA_DATA_ACCOUNT or SA_DATA_LAST; payload is borrowed. -1: cut the worker off (err says why).
+    /* SA_DATA_ACCOUNT, SA_DATA_RESULT or SA_DATA_LAST; payload is borrowed. -1: cut the worker off
+     * (err says why).
      */
     int (*message)(void *arg, void *account, const struct sa_data_header *h, const void *p,
                    size_t n, struct sa_err **err);
@@ -56,6 +57,12 @@ void sa_intake_remove(struct sa_intake *in, struct sa_link *k);
 
 /* Sends a message to the worker; dropped if none is bound. */
 void sa_intake_send(struct sa_link *k, enum sa_data_kind kind, const void *p, size_t n);
+/* The same, before what waits for it. False: too much waits already, and nothing was sent. */
+bool sa_intake_send_first(struct sa_link *k, enum sa_data_kind kind, const void *p, size_t n,
+                          size_t waiting_max);
+/* This account's worker is read although the others pause: somebody waits for its answers. What it
+ * may send is bounded by its credit. */
+void sa_intake_except(struct sa_link *k, bool except);
 /* While paused nothing is given to message(), and nothing is read. */
 void sa_intake_pause(struct sa_intake *in, bool paused);
 /* Gives what the sockets hold now to message(), paused or not. */

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/points.h"
+#include "ipc/msg.h"
 #include "uplink/intake.h"
+#include "uplink/operations.h"
 #include "uplink/relay.h"
 
 /* Where messages come closer than twice this, they are let gather for so long. */
@@ -28,6 +30,7 @@ struct account {
     char *name;
     struct sa_link *link;
     struct sa_relay relay;
+    struct sa_operations operations;
     uint64_t opens_ns; /* the present time, or later by OPEN_TIME for each epoch lately begun */
     bool bound;        /* its worker is there */
 };
@@ -65,6 +68,8 @@ static struct account *find(const struct sa_router *r, uint32_t index)
 static void reset_relay(struct account *a)
 {
     sa_relay_reset(&a->relay);
+    sa_operations_reset(&a->operations);
+    sa_intake_except(a->link, false);
 }
 
 /* The sink is up (or down again): the bound workers hear of it. */
@@ -105,14 +110,81 @@ static void on_pressure(void *arg, bool high)
     sa_intake_pause(r->intake, high);
 }
 
+static struct account *by_handle(const struct sa_router *r, uint32_t handle)
+{
+    return handle > 0 && handle <= r->n_handles ? r->by_handle[handle] : NULL;
+}
+
 static void on_reply(void *arg, uint32_t handle, const void *p, size_t n)
 {
     struct sa_router *r = arg;
-    struct account *a = handle <= r->n_handles ? r->by_handle[handle] : NULL;
+    struct account *a = by_handle(r, handle);
 
     sa_point("uplink-reply");
     if (a && a->bound && sa_relay_reply(&a->relay, p, n, sa_mono_ns()))
         sa_intake_send(a->link, SA_DATA_REPLY, p, n);
+}
+
+/* ---- operations ---- */
+
+static void refuse(struct sa_router *r, uint32_t handle, const void *p, size_t n, const char *why)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    SA_CLEANUP(sa_buf_free) struct sa_buf out;
+
+    sa_buf_init(&out, 4096);
+    if (sa_operations_refuse(p, n, why, &out) < 0 ||
+        r->ops->result(r->sink, handle, out.data, out.len, &err) < 0)
+        sa_log(SA_ERROR, "an operation can't be refused: %s", sa_err_msg(err));
+}
+
+static void on_operation(void *arg, uint32_t handle, bool cancel, const void *p, size_t n)
+{
+    struct sa_router *r = arg;
+    struct account *a = by_handle(r, handle);
+    bool there = a && a->bound;
+
+    sa_point("uplink-operation");
+    if (cancel) {
+        if (there)
+            sa_intake_send_first(a->link, SA_DATA_CANCEL, p, n, SIZE_MAX);
+    } else if (!there) {
+        refuse(r, handle, p, n, "error: the account's worker is not there: nothing was begun");
+    } else if (!sa_intake_send_first(a->link, SA_DATA_OPERATION, p, n, SA_OPERATIONS_WAITING)) {
+        refuse(r, handle, p, n,
+               "error: too many operations wait for the account's worker: nothing was begun");
+    } else {
+        sa_operations_begin(&a->operations);
+        sa_intake_except(a->link, true);
+    }
+}
+
+static void on_result_left(void *arg, uint32_t handle, size_t n)
+{
+    struct sa_router *r = arg;
+    struct account *a = by_handle(r, handle);
+    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+
+    if (!a || !a->bound || !sa_operations_left(&a->operations, n))
+        return;
+    sa_buf_init(&body, 64);
+    sa_wr_u64(&body, a->operations.left);
+    if (!body.failed)
+        sa_intake_send_first(a->link, SA_DATA_ROOM, body.data, body.len, SIZE_MAX);
+}
+
+static int on_result(struct sa_router *r, struct account *a, const void *p, size_t n,
+                     struct sa_err **err)
+{
+    if (!r->up || !r->ops->result)
+        return 0; /* who asked knows that the stream has ended */
+    if (sa_operations_result(&a->operations, p, n, err) < 0)
+        return sa_err_wrap(err, "account %s", a->name);
+    sa_intake_except(a->link, a->operations.under_way > 0);
+    sa_point("uplink-result");
+    if (r->ops->result(r->sink, a->handle, p, n, err) < 0)
+        return sa_err_wrap(err, "account %s", a->name);
+    return 0;
 }
 
 static void on_bound(void *arg, void *account)
@@ -167,6 +239,8 @@ static int on_message(void *arg, void *account, const struct sa_data_header *h, 
         send_held(a, sa_mono_ns());
         return 0;
     }
+    if (h->kind == SA_DATA_RESULT)
+        return on_result(r, a, p, n, err);
     r->received = true;
     r->relayed += n;
     if (!r->up)
@@ -199,6 +273,14 @@ static void on_forgery(void *arg, void *account, uint32_t pid)
     r->forgery(r->arg, a->index, pid);
 }
 
+static bool somebody_waits(const struct sa_router *r)
+{
+    for (const struct account *a = r->accounts; a; a = a->next)
+        if (a->operations.under_way > 0)
+            return true;
+    return false;
+}
+
 /* Workers by the hundred, each with a message now and then: one wake-up for what some milliseconds
  * bring, and one write to the sink, cost a fraction of one for each. */
 static void turn_end(void *arg)
@@ -210,7 +292,7 @@ static void turn_end(void *arg)
         return;
     r->received = false;
     r->received_ns = now = sa_mono_ns();
-    if (now - before < 2 * GATHER)
+    if (now - before < 2 * GATHER && !somebody_waits(r))
         sa_loop_rest(r->loop, GATHER);
 }
 
@@ -229,7 +311,8 @@ struct sa_router *sa_router_new(const struct sa_sink_ops *ops, const struct sa_s
     r->ops = ops;
     r->forgery = forgery;
     r->arg = arg;
-    r->sink_events = (struct sa_sink_events){on_up, on_down, on_pressure, on_reply};
+    r->sink_events = (struct sa_sink_events){on_up,    on_down,      on_pressure,
+                                             on_reply, on_operation, on_result_left};
     r->intake_events = (struct sa_intake_events){
         .bound = on_bound, .gone = on_gone, .message = on_message, .forgery = on_forgery};
     sa_loop_on_turn_end(r->loop, turn_end, r);

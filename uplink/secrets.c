@@ -180,3 +180,14 @@ void sa_secrets_files(const struct sa_uplink_secrets *s, const struct sa_clouddr
         if (files[i].path && *files[i].path)
             put_file(body, files[i].path, files[i].p, files[i].n, fingerprint_key);
 }
+
+bool sa_secrets_blamed(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
+                       const struct sa_err *why, struct sa_err **err)
+{
+    char text[700];
+
+    if (why->code != SA_ETLS || !sa_secrets_outdated(s, c, text, sizeof text))
+        return false;
+    sa_err_set(err, SA_ECREDENTIAL, "%s (%s)", text, sa_err_msg(why));
+    return true;
+}

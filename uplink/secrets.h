@@ -42,4 +42,10 @@ bool sa_secrets_outdated(const struct sa_uplink_secrets *s, const struct sa_clou
 void sa_secrets_files(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
                       const uint8_t fingerprint_key[32], struct sa_buf *body);
 
+/* Servers end the connection without a word to who shows a certificate that is not valid: then it
+ * is ours that is named in *err. It is tried nevertheless, since our clock may be the one that is
+ * wrong. */
+bool sa_secrets_blamed(const struct sa_uplink_secrets *s, const struct sa_clouddriver *c,
+                       const struct sa_err *why, struct sa_err **err);
+
 #endif

@@ -49,6 +49,10 @@ struct sa_sink_events {
     void (*pressure)(void *arg, bool high);
     /* An encoded scaleagent.v1.AccountReply for one account; borrowed. */
     void (*reply)(void *arg, uint32_t handle, const void *p, size_t n);
+    /* An encoded Operation, or (cancel) OperationCancel, for one account; borrowed. */
+    void (*operation)(void *arg, uint32_t handle, bool cancel, const void *p, size_t n);
+    /* n bytes of what result() took have left. */
+    void (*result_left)(void *arg, uint32_t handle, size_t n);
 };
 
 struct sa_sink_ops {
@@ -63,6 +67,9 @@ struct sa_sink_ops {
      * malformed and the worker is to be cut off. */
     int (*message)(struct sa_sink *s, uint32_t handle, const void *p, size_t n, uint32_t events,
                    struct sa_err **err);
+    /* An encoded OperationResult; borrowed. It goes before the messages that wait. NULL: there are
+     * no operations. */
+    int (*result)(struct sa_sink *s, uint32_t handle, const void *p, size_t n, struct sa_err **err);
     void (*account_gone)(struct sa_sink *s, uint32_t handle, const char *reason);
     /* Sends or commits what is left, turning the loop for at most ms milliseconds; then frees s.
      * Not to be called from within a callback of the loop. */

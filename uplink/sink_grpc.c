@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -32,6 +31,7 @@
 #define HEALTHY_TIME (30 * SA_NS_PER_S)        /* a stream that lasted so resets the backoff */
 #define TOKEN_TIME   ((SA_TOKEN_TIMEOUT + 5) * SA_NS_PER_S) /* for the token helper's answer */
 #define PATH         "/scaleagent.v1.ScaleAgent/Connect"
+#define RESULT       (UINT32_C(1) << 31) /* in the tag of what is queued, beside the handle */
 
 enum state {
     IDLE,  /* before the list of accounts, or waiting to connect */
@@ -226,6 +226,24 @@ static int on_hello(struct grpc_sink *k, const Scaleagent__V1__HelloAnswer *m, s
     return 0;
 }
 
+/* What is for a worker. */
+static int relay(struct grpc_sink *k, const Scaleagent__V1__PluginMessage *m, struct sa_err **err)
+{
+    bool cancel = m->body_case == SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_OPERATION_CANCEL;
+    bool reply = m->body_case == SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_ACCOUNT_REPLY;
+    const ProtobufCBinaryData *body = reply    ? &m->account_reply
+                                      : cancel ? &m->operation_cancel
+                                               : &m->operation;
+
+    if (k->state == HELLO)
+        return sa_err_set(err, SA_EPROTOCOL, "the plugin did not answer Hello first");
+    if (reply)
+        k->ev->reply(k->arg, m->account, body->data, body->len);
+    else if (k->state == UP)
+        k->ev->operation(k->arg, m->account, cancel, body->data, body->len);
+    return 0;
+}
+
 static int dispatch(struct grpc_sink *k, const Scaleagent__V1__PluginMessage *m,
                     struct sa_err **err)
 {
@@ -238,10 +256,9 @@ static int dispatch(struct grpc_sink *k, const Scaleagent__V1__PluginMessage *m,
     case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_HEARTBEAT:
         return m->heartbeat->reply ? 0 : send_beat(k, m->heartbeat->nonce, true, err);
     case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_ACCOUNT_REPLY:
-        if (k->state == HELLO)
-            return sa_err_set(err, SA_EPROTOCOL, "the plugin did not answer Hello first");
-        k->ev->reply(k->arg, m->account, m->account_reply.data, m->account_reply.len);
-        return 0;
+    case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_OPERATION:
+    case SCALEAGENT__V1__PLUGIN_MESSAGE__BODY_OPERATION_CANCEL:
+        return relay(k, m, err);
     default: /* a field of a later version */
         return 0;
     }
@@ -268,24 +285,15 @@ static void on_left(void *arg, uint32_t tag, size_t n)
 {
     struct grpc_sink *k = arg;
 
-    sa_grpc_peers_left(&k->peers, tag, n);
+    if (tag & RESULT)
+        k->ev->result_left(k->arg, tag & ~RESULT, n);
+    else
+        sa_grpc_peers_left(&k->peers, tag, n);
     if (sa_call_queued(k->call) < LOW_WATER)
         press(k, false);
 }
 
 static void call_or_wait(struct grpc_sink *k, bool probe);
-
-/* Servers end the connection without a word to who shows a certificate that is not valid: then it
- * is ours that is named. It is tried nevertheless, since our clock may be the one that is wrong. */
-static bool outdated(const struct grpc_sink *k, const struct sa_err *why, struct sa_err **err)
-{
-    char text[700];
-
-    if (why->code != SA_ETLS || !sa_secrets_outdated(k->setup.secrets, k->c, text, sizeof text))
-        return false;
-    sa_err_set(err, SA_ECREDENTIAL, "%s (%s)", text, sa_err_msg(why));
-    return true;
-}
 
 static void on_end(void *arg, const struct sa_err *why)
 {
@@ -305,7 +313,8 @@ static void on_end(void *arg, const struct sa_err *why)
         call_or_wait(k, true);
         return;
     }
-    if (k->state == HELLO && !k->c->insecure && why && outdated(k, why, &err)) {
+    if (k->state == HELLO && !k->c->insecure && why &&
+        sa_secrets_blamed(k->setup.secrets, k->c, why, &err)) {
         fail(k, &err);
         return;
     }
@@ -442,28 +451,6 @@ static void connect_now(void *arg)
 
 /* -- the sink --------------------------------------------------------------------------------- */
 
-static int check_settings(struct grpc_sink *k, struct sa_err **err)
-{
-    const struct sa_clouddriver *c = k->c;
-    bool token = (k->setup.secrets && k->setup.secrets->token) || c->token_command;
-    char host[200] = "";
-
-    if (sa_endpoint_target(c->grpc, &k->target, err) < 0)
-        return -1;
-    if (c->insecure && token && !c->allow_plaintext_token)
-        return sa_err_set(err, SA_ECONFIG,
-                          "a token over a connection without TLS could be read by everyone on the "
-                          "way: set clouddriver.insecure to false, or "
-                          "clouddriver.allowPlaintextToken to true");
-    if (k->setup.settings->agent_id && *k->setup.settings->agent_id) {
-        snprintf(k->agent_id, sizeof k->agent_id, "%s", k->setup.settings->agent_id);
-        return 0;
-    }
-    gethostname(host, sizeof host - 1);
-    snprintf(k->agent_id, sizeof k->agent_id, "%s", host);
-    return 0;
-}
-
 static int grpc_open(const struct sa_sink_setup *setup, const struct sa_sink_events *ev, void *arg,
                      struct sa_sink **out, struct sa_err **err)
 {
@@ -479,7 +466,8 @@ static int grpc_open(const struct sa_sink_setup *setup, const struct sa_sink_eve
     k->arg = arg;
     sa_buf_init(&k->out, 0);
     k->backoff = sa_endpoint_backoff(k->c);
-    if (check_settings(k, err) < 0) {
+    sa_endpoint_agent_id(setup->settings, k->agent_id, sizeof k->agent_id);
+    if (sa_endpoint_check(k->c, setup->secrets && setup->secrets->token, &k->target, err) < 0) {
         free(k);
         return -1;
     }
@@ -533,6 +521,18 @@ static int grpc_message(struct sa_sink *sink, uint32_t handle, const void *p, si
     if (sa_call_queued(k->call) > HIGH_WATER)
         press(k, true);
     return 0;
+}
+
+static int grpc_result(struct sa_sink *sink, uint32_t handle, const void *p, size_t n,
+                       struct sa_err **err)
+{
+    struct grpc_sink *k = self(sink);
+    uint8_t head[SA_WIRE_HEAD_MAX];
+    size_t head_len = sa_wire_result_head(handle, n, head);
+
+    if (k->state != UP)
+        return 0;
+    return sa_call_send_first(k->call, handle | RESULT, head, head_len, p, n, err);
 }
 
 static void grpc_account_gone(struct sa_sink *sink, uint32_t handle, const char *reason)
@@ -589,6 +589,7 @@ const struct sa_sink_ops sa_sink_grpc = {
     .open = grpc_open,
     .accounts = grpc_accounts,
     .message = grpc_message,
+    .result = grpc_result,
     .account_gone = grpc_account_gone,
     .close = grpc_close,
 };

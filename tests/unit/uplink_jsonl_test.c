@@ -53,7 +53,8 @@ static void on_reply(void *arg, uint32_t handle, const void *p, size_t n)
     replies++;
 }
 
-static const struct sa_sink_events events = {on_up, on_down, on_pressure, on_reply};
+static const struct sa_sink_events events = {
+    .up = on_up, .down = on_down, .pressure = on_pressure, .reply = on_reply};
 
 static struct sa_slot slot;
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ipc/data.h"
 #include "ipc/sp.h"
+#include "proto/scale_agent.pb-c.h"
 #include "uplink/router.h"
 #include "uplink_messages.h"
 
@@ -25,8 +26,18 @@ static struct {
     struct sa_sink base;
     const struct sa_sink_events *ev;
     void *arg;
-    unsigned messages, gone;
+    unsigned messages, gone, results;
+    uint32_t result_handle;
+    Scaleagent__V1__OperationResult *result; /* the last one */
 } sink;
+
+/* What came to the worker last. */
+static struct {
+    unsigned n, kinds[16];
+    uint8_t kind;
+    uint8_t body[64];
+    size_t body_n;
+} told;
 
 static int sink_open(const struct sa_sink_setup *setup, const struct sa_sink_events *ev, void *arg,
                      struct sa_sink **out, struct sa_err **err)
@@ -74,8 +85,25 @@ static void sink_close(struct sa_sink *s, unsigned ms)
     (void)ms;
 }
 
-static const struct sa_sink_ops counting = {"counting",   sink_open, sink_accounts,
-                                            sink_message, sink_gone, sink_close};
+static int sink_result(struct sa_sink *s, uint32_t handle, const void *p, size_t n,
+                       struct sa_err **err)
+{
+    (void)s;
+    (void)err;
+    sink.results++;
+    sink.result_handle = handle;
+    sink.result = scaleagent__v1__operation_result__unpack(NULL, n, p);
+    ck_assert_ptr_nonnull(sink.result);
+    return 0;
+}
+
+static const struct sa_sink_ops counting = {.name = "counting",
+                                            .open = sink_open,
+                                            .accounts = sink_accounts,
+                                            .message = sink_message,
+                                            .result = sink_result,
+                                            .account_gone = sink_gone,
+                                            .close = sink_close};
 
 static void on_forgery(void *arg, uint32_t index, uint32_t pid)
 {
@@ -92,6 +120,7 @@ static void set_up(void)
     sa_hash_init();
     sa_log_set_level(SA_FATAL);
     memset(&sink, 0, sizeof sink);
+    memset(&told, 0, sizeof told);
     snprintf(dir, sizeof dir, "/tmp/sa-router-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(data, sizeof data, "%s/data", dir);
@@ -134,9 +163,15 @@ static void until_cut_off(void)
 
 static void on_message(void *arg, const uint8_t *p, size_t n)
 {
+    struct sa_data_header h;
+
     (void)arg;
-    (void)p;
-    (void)n;
+    ck_assert_int_eq(sa_data_get_header(p, n, &h, NULL), 0);
+    told.n++;
+    told.kinds[h.kind]++;
+    told.kind = h.kind;
+    told.body_n = n - SA_DATA_HEADER;
+    memcpy(told.body, p + SA_DATA_HEADER, told.body_n < 64 ? told.body_n : 64);
 }
 
 static void on_end(void *arg, const struct sa_err *why)
@@ -240,6 +275,126 @@ START_TEST(what_is_malformed_counts_as_well)
 }
 END_TEST
 
+static const uint8_t operation[] = "\x0a\x10"
+                                   "0123456789abcdef"
+                                   "\x10\x05";
+#define OPERATION_N (sizeof operation - 1)
+
+static void forget_result(void)
+{
+    if (sink.result)
+        scaleagent__v1__operation_result__free_unpacked(sink.result, NULL);
+    sink.result = NULL;
+}
+
+static void until_results(unsigned n)
+{
+    uint64_t end = sa_mono_ns() + 10 * SA_NS_PER_S;
+
+    while (sink.results < n && sa_mono_ns() < end)
+        sa_loop_turn(loop, 10, NULL);
+    ck_assert_uint_eq(sink.results, n);
+}
+
+/* Where no worker is there the uplink answers, of which it reads the id alone. */
+START_TEST(what_no_worker_takes_is_answered)
+{
+    sink.ev->operation(sink.arg, 1, false, operation, OPERATION_N);
+    ck_assert_uint_eq(sink.results, 1);
+    ck_assert_uint_eq(sink.result_handle, 1);
+    ck_assert_int_eq(sink.result->code, SCALEAGENT__V1__OPERATION_RESULT__CODE__UNAVAILABLE);
+    ck_assert(sink.result->last && sink.result->retriable);
+    ck_assert_uint_eq(sink.result->id.len, 16);
+    ck_assert_mem_eq(sink.result->id.data, "0123456789abcdef", 16);
+    forget_result();
+    /* Handles that were never given are answered too, and nothing else happens to them. */
+    sink.ev->operation(sink.arg, 0, false, operation, OPERATION_N);
+    sink.ev->operation(sink.arg, 99, false, operation, OPERATION_N);
+    sink.ev->operation(sink.arg, 99, true, operation, OPERATION_N);
+    ck_assert_uint_eq(sink.results, 3);
+    forget_result();
+}
+END_TEST
+
+START_TEST(a_worker_gets_its_operations_and_answers_for_itself)
+{
+    /* id, last, and a handle (field 15) that it may claim as much as it likes */
+    static const uint8_t result[] = "\x0a\x10"
+                                    "0123456789abcdef"
+                                    "\x30\x01\x78\x07";
+
+    dial();
+    sink.ev->operation(sink.arg, 1, false, operation, OPERATION_N);
+    sink.ev->operation(sink.arg, 1, true, operation, OPERATION_N);
+    turn_for(50);
+    ck_assert_uint_eq(sink.results, 0);
+    ck_assert_uint_eq(told.kinds[SA_DATA_OPERATION], 1);
+    ck_assert_uint_eq(told.kinds[SA_DATA_CANCEL], 1);
+    say(SA_DATA_RESULT, result, sizeof result - 1);
+    until_results(1);
+    ck_assert_uint_eq(sink.result_handle, 1);
+    forget_result();
+    sa_sp_free(worker);
+}
+END_TEST
+
+/* A worker waits until its results have left; who does not is cut off. */
+START_TEST(results_are_bounded)
+{
+    uint8_t *part = calloc(1, 200 * 1024);
+    unsigned sent = 0;
+
+    memcpy(part,
+           "\x0a\x10"
+           "0123456789abcdef"
+           "\x22\xe6\xbf\x0c",
+           22); /* a body of 204774 */
+    dial();
+    while (worker && sent < 64) {
+        say(SA_DATA_RESULT, part, 200 * 1024);
+        turn_for(20);
+        forget_result();
+        sent++;
+        if (sent == 2) {
+            sink.ev->result_left(sink.arg, 1, 400 * 1024);
+            turn_for(50);
+            ck_assert_uint_eq(told.kind, SA_DATA_ROOM);
+            ck_assert_uint_eq(told.body_n, 8);
+            ck_assert_uint_eq(told.body[1] | told.body[2] << 8, 400 * 1024 / 256);
+        }
+    }
+    ck_assert_ptr_null(worker);
+    ck_assert_uint_ge(sent, 20);
+    ck_assert_uint_le(sent, 24);
+    free(part);
+}
+END_TEST
+
+/* While the sink can't keep up nothing is read, but for who has somebody waiting. */
+START_TEST(answers_come_under_pressure)
+{
+    static const uint8_t result[] = "\x0a\x10"
+                                    "0123456789abcdef"
+                                    "\x30\x01";
+
+    dial();
+    sink.ev->pressure(sink.arg, true);
+    say(SA_DATA_RESULT, result, sizeof result - 1);
+    turn_for(100);
+    ck_assert_uint_eq(sink.results, 0);
+    sink.ev->operation(sink.arg, 1, false, operation, OPERATION_N);
+    until_results(1);
+    forget_result();
+    say(SA_DATA_RESULT, result, sizeof result - 1);
+    turn_for(100);
+    ck_assert_uint_eq(sink.results, 1); /* nobody waits any more */
+    sink.ev->pressure(sink.arg, false);
+    until_results(2);
+    forget_result();
+    sa_sp_free(worker);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("uplink_router");
@@ -251,6 +406,10 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_test(t, epochs_are_not_begun_without_end);
     tcase_add_test(t, what_is_malformed_counts_as_well);
+    tcase_add_test(t, what_no_worker_takes_is_answered);
+    tcase_add_test(t, a_worker_gets_its_operations_and_answers_for_itself);
+    tcase_add_test(t, results_are_bounded);
+    tcase_add_test(t, answers_come_under_pressure);
     suite_add_tcase(s, t);
     r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
