@@ -130,7 +130,7 @@ static void on_reply(void *arg, uint32_t handle, const void *p, size_t n)
 static void refuse(struct sa_router *r, uint32_t handle, const void *p, size_t n, const char *why)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    SA_CLEANUP(sa_buf_free) struct sa_buf out;
+    SA_CLEANUP(sa_buf_free) struct sa_buf out = {0};
 
     sa_buf_init(&out, 4096);
     if (sa_operations_refuse(p, n, why, &out) < 0 ||
@@ -144,7 +144,7 @@ static void on_operation(void *arg, uint32_t handle, bool cancel, const void *p,
     struct account *a = by_handle(r, handle);
     bool there = a && a->bound;
 
-    sa_point("uplink-operation");
+    sa_point("operation-relayed");
     if (cancel) {
         if (there)
             sa_intake_send_first(a->link, SA_DATA_CANCEL, p, n, SIZE_MAX);
@@ -163,7 +163,7 @@ static void on_result_left(void *arg, uint32_t handle, size_t n)
 {
     struct sa_router *r = arg;
     struct account *a = by_handle(r, handle);
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
 
     if (!a || !a->bound || !sa_operations_left(&a->operations, n))
         return;
@@ -181,7 +181,7 @@ static int on_result(struct sa_router *r, struct account *a, const void *p, size
     if (sa_operations_result(&a->operations, p, n, err) < 0)
         return sa_err_wrap(err, "account %s", a->name);
     sa_intake_except(a->link, a->operations.under_way > 0);
-    sa_point("uplink-result");
+    sa_point("operation-answered");
     if (r->ops->result(r->sink, a->handle, p, n, err) < 0)
         return sa_err_wrap(err, "account %s", a->name);
     return 0;

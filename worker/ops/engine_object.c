@@ -227,7 +227,7 @@ static void on_reread(void *arg, const struct sa_response *r)
 /* True: it is being read. */
 static bool reread(struct sa_op_all *a)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     struct sa_worker *w = a->op.w;
     struct sa_scope *s = scope_of(&a->op, &a->op.map, a->op.namespace);
     uint64_t left = sa_op_left_ns(&a->op);

@@ -59,7 +59,7 @@ void sa_ops_pump(struct sa_ops *o)
 
 static void make_key(struct sa_op_all *a)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     const struct sa_op *op = &a->op;
     const char *texts[] = {op->map.group, op->map.plural, op->namespace, op->name};
     sa_buf_init(&b, 0);

@@ -74,7 +74,7 @@ static bool worth_another(const struct sa_op_all *a, const struct sa_response *r
         return false;
     if (acc->retry_any_error)
         return true;
-    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
     sa_buf_init(&words, 0);
     sa_op_status_words(r, NULL, &words);
     for (size_t i = 0; words.len && i < acc->retryable_errors.n; i++)
@@ -110,7 +110,7 @@ static bool repeated(struct sa_op_all *a, const struct sa_response *r)
 /* What is no answer, in kubectl's words. */
 static void no_answer(struct sa_op_all *a, const struct sa_response *r)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
     sa_buf_init(&words, 0);
     sa_op_status_words(r, NULL, &words);
     const char *text = words.len ? words.data : "error: no answer";
@@ -264,7 +264,7 @@ void sa_op_request_any(struct sa_op *op, const struct sa_op_request *rq, sa_op_s
 void sa_op_request_object(struct sa_op *op, const struct sa_op_request *rq, const char *sub,
                           sa_op_step *next)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     struct sa_op_request with_path = *rq;
     if (!*op->name) {
         sa_op_fail(op, SA_OP(INVALID), "error: resource name may not be empty");

@@ -191,7 +191,7 @@ void sa_op_status_words(const struct sa_response *r, const char *doing, struct s
 
 void sa_op_fail_response(struct sa_op *op, const struct sa_response *r, const char *doing)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
     struct status s;
     sa_buf_init(&words, WORDS_MAX);
     sa_op_status_words(r, doing, &words);

@@ -26,8 +26,8 @@ static void on_created(struct sa_op *op, const struct sa_response *r)
 static void begin_create(struct sa_op *op)
 {
     const Scaleagent__V1__CreateOperation *m = op->msg->create;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     if (!sa_op_selected(op, m->label_selector, &m->manifest, "create"))
         return;
     sa_buf_init(&path, 16384);
@@ -88,7 +88,7 @@ static void put(struct sa_op *op, const void *body, size_t n)
 static void on_present(struct sa_op *op, const struct sa_response *r)
 {
     const ProtobufCBinaryData *m = &op->msg->replace->manifest;
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     struct sa_object o;
     const struct sa_scrub_options opt = {.metadata_only = true};
     bool known = r->status == 200 && r->body->len &&

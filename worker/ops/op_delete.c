@@ -160,7 +160,7 @@ static void watch(struct sa_op *op, const char *namespace, const char *name, con
 {
     struct deletion *d = op->state;
     SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
-    SA_CLEANUP(sa_buf_free) struct sa_buf selector;
+    SA_CLEANUP(sa_buf_free) struct sa_buf selector = {0};
     sa_buf_init(&path, 16384);
     sa_buf_init(&selector, 1024);
     sa_buf_addf(&selector, "metadata.name=%s", name);

@@ -80,7 +80,7 @@ static void on_recorded(struct sa_op *op, const struct sa_response *r)
 static int record(const struct sa_op *op, struct sa_buf *out)
 {
     const Scaleagent__V1__PatchOperation *m = op->msg->patch;
-    SA_CLEANUP(sa_buf_free) struct sa_buf cause;
+    SA_CLEANUP(sa_buf_free) struct sa_buf cause = {0};
     sa_buf_init(&cause, 0);
     sa_buf_addf(&cause, "kubectl patch %s %s", m->object->kind, op->name);
     if (*op->namespace)
@@ -98,7 +98,7 @@ static int record(const struct sa_op *op, struct sa_buf *out)
 /* "application/strategic-merge-patch+json is not supported by example.com/v1, Kind=Widget: ..." */
 static void not_supported(struct sa_op *op, const struct sa_response *r)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
     char api_version[2 * SA_MAP_NAME];
     sa_buf_init(&words, 0);
     sa_op_status_words(r, NULL, &words);
@@ -121,7 +121,7 @@ static void on_patched(struct sa_op *op, const struct sa_response *r)
         return;
     }
     p->same = identify(r, &o) && *p->version && strcmp(o.resource_version, p->version) == 0;
-    SA_CLEANUP(sa_buf_free) struct sa_buf patch;
+    SA_CLEANUP(sa_buf_free) struct sa_buf patch = {0};
     sa_buf_init(&patch, 0);
     if (!op->msg->patch->record) {
         end(op, r);

@@ -89,7 +89,7 @@ static void on_page(struct sa_op *op, const struct sa_response *r)
 static void ask(struct sa_op *op)
 {
     struct sa_op_pages *p = op->state;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 256 * 1024);
     sa_mapping_path(&p->map, p->namespace, NULL, NULL, &path);
     if (p->label_selector && *p->label_selector)
