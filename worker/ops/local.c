@@ -27,21 +27,27 @@ struct sa_local {
     unsigned n;
 };
 
-static void drop(void *arg)
+/* It is in no list any more. */
+static void end_channel(struct channel *c)
 {
-    struct channel *c = arg;
     struct sa_local *l = c->local;
-    for (struct channel **p = &l->channels; *p; p = &(*p)->next) {
-        if (*p == c) {
-            *p = c->next;
-            break;
-        }
-    }
     l->n--;
     sa_timer_cancel(l->loop, &c->end);
     sa_ops_leave(l->ops, &c->asker);
     sa_sp_free(c->sp);
     free(c);
+}
+
+static void drop(void *arg)
+{
+    struct channel *c = arg;
+    for (struct channel **p = &c->local->channels; *p; p = &(*p)->next) {
+        if (*p == c) {
+            *p = c->next;
+            break;
+        }
+    }
+    end_channel(c);
 }
 
 static void drop_soon(struct channel *c, const struct sa_err *why)
@@ -97,8 +103,11 @@ struct sa_local *sa_local_new(struct sa_loop *l, struct sa_ops *ops)
 
 void sa_local_free(struct sa_local *l)
 {
-    while (l && l->channels)
-        drop(l->channels);
+    struct channel *next;
+    for (struct channel *c = l ? l->channels : NULL; c; c = next) {
+        next = c->next;
+        end_channel(c);
+    }
     free(l);
 }
 

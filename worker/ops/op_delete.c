@@ -108,7 +108,8 @@ static void answer(struct sa_op *op)
         return;
     SA_CLEANUP(sa_buf_free) struct sa_buf lines = d->lines;
     sa_buf_init(&d->lines, 0);
-    sa_op_ok(op, "%s", first ? "No resources found" : lines.data);
+    const char *none = *op->name ? "" : "No resources found"; /* of labels kubectl says so */
+    sa_op_ok(op, "%s", first ? none : lines.data);
 }
 
 /* ---- waiting ---- */
