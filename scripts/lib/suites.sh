@@ -18,7 +18,7 @@ scenario|core|900|whole programs in one situation each
 simulator|core|180|the simulated API servers
 page|core|300|the status page in Chromium
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
-cluster|more|420|a real API server: every default kind, the simulator compared with it
+cluster|more|600|a real API server: every default kind, the simulator compared with it
 kubernetes|more|900|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it

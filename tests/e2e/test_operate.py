@@ -47,6 +47,8 @@ class Operate(unittest.TestCase):
         cls.addClassCleanup(cls.api.close)
         for namespace in (OURS, THEIRS):
             cls.cluster.kubectl("create", "namespace", namespace)
+        wait_for("the node's address", lambda: any(
+            n["status"].get("addresses") for n in cls.api("GET", "/api/v1/nodes")["items"]), 30)
         wait_for("the default service accounts", lambda: all(
             "default" in cls.cluster.kubectl("-n", n, "get", "serviceaccounts", "-o", "name") for n in (OURS, THEIRS)), 30)
 
