@@ -269,8 +269,8 @@ START_TEST(revisions_that_are_anything_break_nothing)
     static const char *const lists[] = {
         "{}",
         "{'items':[1,null,{},[],{'metadata':7,'spec':[]}]}",
-        "{'items':[{'metadata':{'ownerReferences':[{'uid':'u1','controller':true}],"
-        "'annotations':{'deployment.kubernetes.io/revision':7}},'spec':{'template':5}}]}",
+        ("{'items':[{'metadata':{'ownerReferences':[{'uid':'u1','controller':true}],"
+         "'annotations':{'deployment.kubernetes.io/revision':7}},'spec':{'template':5}}]}"),
         "{'items':[{'metadata':{'ownerReferences':{'uid':'u1'}},'revision':'x','data':1}]}",
     };
     static const char *const objects[] = {

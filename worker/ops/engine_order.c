@@ -150,7 +150,8 @@ static void verb_ended(struct sa_op_all *a)
     clear_state(a);
 }
 
-static void set_message(struct sa_buf *b, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void set_message(struct sa_buf *b, const char *fmt,
+                                                              va_list ap)
 {
     sa_buf_reset(b);
     if (sa_buf_addv(b, fmt, ap)) {
