@@ -362,7 +362,8 @@ START_TEST(results_are_bounded)
             turn_for(50);
             ck_assert_uint_eq(told.kind, SA_DATA_ROOM);
             ck_assert_uint_eq(told.body_n, 8);
-            ck_assert_uint_eq((unsigned)told.body[1] | (unsigned)told.body[2] << 8, 400 * 1024 / 256);
+            ck_assert_uint_eq((unsigned)told.body[1] | (unsigned)told.body[2] << 8,
+                              400 * 1024 / 256);
         }
     }
     ck_assert_ptr_null(worker);
