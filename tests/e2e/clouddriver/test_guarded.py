@@ -1,22 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clouddriver on PostgreSQL, with client certificates at the agents' port: who may connect and bring which account; and a
-database that is away for a while."""
+"""Clouddriver on PostgreSQL, with Fiat, and with client certificates at the agents' port: who may connect, bring which
+account, and see it; and a database that is away for a while."""
+import http.server
+import json
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import unittest
+import urllib.parse
 
 from rig.harness import paths
 from rig.harness.agent import Agent, write_account
 from rig.harness.clouddriver import Clouddriver
 from rig.harness.postgres import Postgres
-from rig.harness.procs import wait_for
+from rig.harness.procs import free_port, wait_for
 from rig.harness.sim import Sim
 
 KINDS = ["pod", "deployment", "replicaSet", "service"]
 OPEN, GUARDED = "open", "guarded"
 AWAY_S = 30
+
+
+class Fiat(http.server.BaseHTTPRequestHandler):
+    """Says of a user what Fiat would: the accounts that no role guards, and those of a role of the same name as the user."""
+    clouddriver = None
+
+    def do_GET(self):
+        user = urllib.parse.unquote(self.path.rpartition("/")[2])
+        accounts = [{"name": name, "authorizations": ["READ", "WRITE"]}
+                    for name, a in self.clouddriver.accounts().items()
+                    if not a.get("permissions") or user in a["permissions"].get("READ", [])]
+        body = json.dumps({"name": user, "admin": False, "accounts": accounts, "applications": [
+            {"name": "app", "authorizations": ["READ", "WRITE"]}], "serviceAccounts": [], "roles": [], "buildServices": [],
+            "legacyFallback": False, "allowAccessToUnknownApplications": True}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
 class Certificates:
@@ -61,14 +86,21 @@ class Guarded(unittest.TestCase):
         cls.sim = Sim(cls.dir / "sim", 2, objects=100, paused="true")
         cls.addClassCleanup(cls.sim.stop)
         cls.db = Postgres(cls.dir / "db")
+        fiat = free_port()
         chain, key = cls.certificates.issue("clouddriver")
         cls.clouddriver = Clouddriver(cls.dir / "clouddriver", cls.db, config={
+            "services": {"fiat": {"enabled": True, "baseUrl": f"http://127.0.0.1:{fiat}"}},
             "kubesvc": {"grpc": {
                 "server": {"security": {"enabled": True, "certificateChain": str(chain), "privateKey": str(key),
                                         "clientAuth": "REQUIRE", "trustCertCollection": str(cls.certificates.ca)}},
                 "auth": {"x509": {"enabled": True, "filters": ["CN=agent-.*"], "accounts": [
                     {"subject": "CN=agent-one", "accounts": [OPEN, GUARDED]},
                     {"subject": "CN=agent-two", "accounts": ["two-*"]}]}}}}})
+        Fiat.clouddriver = cls.clouddriver
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", fiat), Fiat)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        cls.addClassCleanup(server.server_close)
+        cls.addClassCleanup(server.shutdown)
         cls.db.start()
         cls.addClassCleanup(cls.db.stop)
         cls.clouddriver.start(600)
@@ -105,10 +137,20 @@ class Guarded(unittest.TestCase):
         for account in (OPEN, GUARDED):
             wait_for(f"pods of {account}", lambda a=account: len(self.pods(a)) == expected, 30)
 
+    def test_who_may_see_an_account_is_fiats_decision_by_the_agents_permissions(self):
+        def clusters(user):
+            status, found = self.clouddriver.ask("GET", "/applications/app/clusters", headers={"X-SPINNAKER-USER": user})
+            return sorted(found) if status == 200 else found
+        try:
+            wait_for("clusters for dev", lambda: clusters("dev") == [GUARDED, OPEN], 60, 0.5)
+        except TimeoutError as e:
+            self.fail(f"{e}: {clusters('dev')}")
+        self.assertEqual(clusters("other"), [OPEN])
+
     def test_clouddriver_complains_of_nothing(self):
         """As of a table that is not there yet."""
         log = self.clouddriver.process.log.read_text(errors="replace")
-        self.assertNotIn("does not exist", log)
+        self.assertNotIn("bad SQL grammar", log)
 
     def test_no_certificate(self):
         agent = self.agent_of("bare", None, {"two-a": {}})
