@@ -207,6 +207,13 @@ public enum Sql {
         || state.startsWith("57P") // shut down, terminated
         || state.equals("57014") // query cancelled
         || state.equals("55P03") // lock not available
-        || state.equals("25006"); // read-only
+        || state.equals("25006") // read-only
+        || createdMeanwhile(e, state);
+  }
+
+  /** PostgreSQL's "if not exists" does not see a table that another transaction is making. */
+  private static boolean createdMeanwhile(SQLException e, String state) {
+    return state.equals("42P07")
+        || (state.equals("23505") && String.valueOf(e.getMessage()).contains("\"pg_"));
   }
 }
