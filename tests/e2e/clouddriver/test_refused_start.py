@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A misspelt setting that would leave open who may connect: Clouddriver does not start."""
+"""Without the SQL cache the plugin stays out, and says why; with a misspelt setting that would leave open who may connect,
+Clouddriver does not start."""
 import unittest
 
 from rig.harness import paths
@@ -30,6 +31,12 @@ class RefusedStart(unittest.TestCase):
     @staticmethod
     def log(clouddriver):
         return clouddriver.process.log.read_text(errors="replace")
+
+    def test_without_the_sql_cache(self):
+        c = self.clouddriver({"sql": {"cache": {"enabled": False}, "scheduler": {"enabled": False}}})
+        wait_for("the reason", lambda: "The scale-agent plugin does not start: Clouddriver's cache is not in SQL" in self.log(c),
+                 400, 0.5)
+        self.assertNotIn("Clouddriver's bean", self.log(c))  # nothing is replaced
 
     def test_a_misspelt_setting_of_the_port(self):
         c = self.clouddriver({"kubesvc": {"cluster": "redis", "grpc": {"server": {"security": {"clientAuht": "REQUIRE"}}}}})
