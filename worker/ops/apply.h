@@ -92,11 +92,14 @@ const struct sa_apply_step *sa_apply_step(const struct sa_apply *a);
 
 /* What the API server answered to the request: HTTP status and body (a Status if it is no 2xx). -1
  * with *err (SA_EMEMORY, SA_ELIMIT, SA_EPROTOCOL: the answer is no object): the apply is over,
- * and outcome unknown if the step was one that changes. */
+ * and its outcome unknown if sa_apply_changed(). */
 int sa_apply_answer(struct sa_apply *a, int status, const char *body, size_t n,
                     struct sa_err **err);
-/* The schema of the kind; borrowed until sa_apply_free(). NULL: the server has no such document
- * (404), or it knows no strategic merge patch for the kind: JSON merge patch is used. */
+/* There is no answer, after sa_apply_changed(): what is left is given up with a warning, and the
+ * apply is done. */
+void sa_apply_no_answer(struct sa_apply *a, const char *why);
+/* The schema of the kind, borrowed for this call. NULL: the server has no such document (404), or
+ * it knows no strategic merge patch for the kind: JSON merge patch is used. */
 int sa_apply_schema(struct sa_apply *a, const struct sa_schema *schema, struct sa_err **err);
 
 enum sa_apply_outcome {
@@ -104,24 +107,29 @@ enum sa_apply_outcome {
     SA_APPLY_CONFIGURED,
     SA_APPLY_UNCHANGED,   /* nothing was sent */
     SA_APPLY_SERVER_SIDE, /* applied server-side */
-    SA_APPLY_FAILED,
+    SA_APPLY_FAILED,      /* the server refused what it answered last */
+    SA_APPLY_INVALID,     /* kubectl would refuse it before it is sent */
+    SA_APPLY_CONFLICT,    /* a precondition does not hold; conflicts with other managers */
 };
 struct sa_apply_result {
     enum sa_apply_outcome outcome;
-    /* The object as the server has it now, without managedFields, as kubectl prints it. */
-    const char *object;
+    const char *object; /* as the server has it now, with managedFields; "" where it failed */
     size_t object_n;
-    const char *uid, *resource_version; /* of it, as far as known; "" else */
-    /* SA_APPLY_FAILED: the HTTP status (0: it was not the server that refused), the reason of its
-     * Status ("Conflict", "Invalid", ... or ""), and kubectl's message. It never holds what the
-     * manifest or the patch says: kubectl prints both, and they may be a Secret's. */
-    int status;
-    const char *reason;
+    /* FAILED: what kubectl puts before the server's words ("creating": `error when creating
+     * "STDIN": ...`), or NULL. */
+    const char *doing;
+    /* INVALID, CONFLICT: kubectl's line. It never holds what the manifest or the patch says:
+     * kubectl prints both, and they may be a Secret's. */
     const char *message;
-    const char *warnings; /* kubectl's, one a line; "" none */
-    bool changed;         /* something in the cluster was changed, also where it failed */
+    const char *warnings; /* kubectl's, one a line, with line ends; "" none */
 };
 /* Only when done; valid as long as a. */
 const struct sa_apply_result *sa_apply_result(const struct sa_apply *a);
+
+/* The object is applied, server-side; what is left serves the migration of managed fields. */
+bool sa_apply_changed(const struct sa_apply *a);
+/* Of the object as it was last seen; "" if it was not. */
+const char *sa_apply_uid(const struct sa_apply *a);
+const char *sa_apply_version(const struct sa_apply *a);
 
 #endif
