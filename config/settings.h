@@ -61,6 +61,10 @@ struct sa_account {
     /* of operations: kubernetes.retries.*, and whether a Secret may be in a result */
     bool retries_enabled, retry_any_error, secrets_never;
     int64_t max_retries, retry_backoff_ms;
+    /* kubernetes.serverSideApply: "allowed", "always" or "never" each; and by kind, as text of four
+     * words: "Deployment always allowed never" (or "Deployment.apps ...") */
+    char *ssa_enabled, *ssa_clear_managed_fields, *ssa_manifest_defaults;
+    struct sa_strings ssa_kinds;
     struct sa_strings retryable_errors;
 };
 

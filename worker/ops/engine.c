@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "worker/ops/engine_internal.h"
+#include "worker/ops/schemas.h"
 
 #define TIMEOUT_MAX_MS (24u * 3600u * 1000u)
 
@@ -20,6 +21,8 @@ const struct sa_op_verb *sa_op_verb_of(const Scaleagent__V1__Operation *msg)
         return &sa_op_list;
     case SCALEAGENT__V1__OPERATION__BODY_EVENTS:
         return &sa_op_events;
+    case SCALEAGENT__V1__OPERATION__BODY_APPLY:
+        return &sa_op_apply;
     case SCALEAGENT__V1__OPERATION__BODY_CREATE:
         return &sa_op_create;
     case SCALEAGENT__V1__OPERATION__BODY_REPLACE:
@@ -46,7 +49,9 @@ const struct sa_op_verb *sa_op_verb_of(const Scaleagent__V1__Operation *msg)
 struct sa_ops *sa_ops_new(struct sa_worker *w)
 {
     struct sa_ops *o = calloc(1, sizeof *o);
-    if (!o || !(o->ids = sa_ids_new())) {
+    if (!o || !(o->ids = sa_ids_new()) || !(o->schemas = sa_schemas_new())) {
+        if (o)
+            sa_ids_free(o->ids);
         free(o);
         return NULL;
     }
@@ -65,6 +70,7 @@ void sa_ops_free(struct sa_ops *o)
     while (o->first)
         sa_op_free(o->first);
     sa_ids_free(o->ids);
+    sa_schemas_free(o->schemas);
     sa_buf_free(&o->out);
     free(o);
 }
@@ -295,5 +301,6 @@ void sa_ops_end(struct sa_ops *o)
 void sa_ops_tick(struct sa_ops *o)
 {
     sa_ids_expire(o->ids, sa_mono_ns());
+    sa_schemas_expire(o->schemas, sa_mono_ns());
     sa_buf_trim(&o->out, 8192);
 }

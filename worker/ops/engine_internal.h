@@ -90,6 +90,7 @@ struct sa_op_all {
     bool retriable;
 };
 
+struct sa_schemas;
 struct sa_ops {
     struct sa_worker *w;
     struct sa_op_all *first, *last; /* in the order they came */
@@ -99,6 +100,7 @@ struct sa_ops {
     unsigned held; /* sa_ops_hold() */
     bool stopping;
     struct sa_ids *ids;
+    struct sa_schemas *schemas; /* of kinds that were applied (worker/ops/schemas.h) */
     struct sa_timer discover;
     uint64_t discovered_ns; /* when discovery was last asked for */
     struct sa_buf out;      /* the message being made */

@@ -75,8 +75,8 @@ bool sa_schemas_find(struct sa_schemas *s, const char *api_version, const char *
     return e != NULL;
 }
 
-int sa_schemas_put(struct sa_schemas *s, const char *api_version, const char *kind,
-                   uint64_t now_ns, struct sa_schema *schema)
+int sa_schemas_put(struct sa_schemas *s, const char *api_version, const char *kind, uint64_t now_ns,
+                   struct sa_schema *schema)
 {
     struct entry *e = find(s, api_version, kind);
     for (size_t i = 0; e == NULL && i < SA_SCHEMAS_MAX; i++) {

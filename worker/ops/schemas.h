@@ -23,8 +23,8 @@ bool sa_schemas_find(struct sa_schemas *s, const char *api_version, const char *
                      uint64_t now_ns, const struct sa_schema **schema);
 /* schema is owned from now on. What was used longest ago makes room. -1: no memory; schema is freed
  * then. */
-int sa_schemas_put(struct sa_schemas *s, const char *api_version, const char *kind,
-                   uint64_t now_ns, struct sa_schema *schema);
+int sa_schemas_put(struct sa_schemas *s, const char *api_version, const char *kind, uint64_t now_ns,
+                   struct sa_schema *schema);
 void sa_schemas_expire(struct sa_schemas *s, uint64_t now_ns);
 
 #endif
