@@ -107,7 +107,7 @@ void sa_op_unqueue(struct sa_op_all *a)
     leave_place(a);
     for (struct sa_op_all *b = a->next; b && a->keyed; b = b->next)
         if (b->before == a)
-            b->before = NULL;
+            b->before = a->before; /* one that did not begin leaves its place in the row */
     a->keyed = false;
 }
 
