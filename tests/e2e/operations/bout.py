@@ -52,7 +52,7 @@ class Bout:
             return self._alone(step)
         outcomes = [self._do(side, runner, step) for side, runner in enumerate((self.judge, self.other))]
         self._check(step, outcomes[0])
-        found = compare.of_outcomes(*outcomes, step.get("words", False) or step.get("fails") is not None)
+        found = compare.of_outcomes(*outcomes, step.get("words", False))
         return found + compare.differences(*(self._afterwards(side) for side in (0, 1)))
 
     def _check(self, step, judged):
