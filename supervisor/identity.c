@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -53,15 +53,21 @@ static void take_user(const struct sa_settings *s, struct sa_identity *id)
 /* In a user namespace there may be no such users: user_namespaces(7). */
 static bool range_exists(const struct sa_settings *s)
 {
-    int64_t first, outside, count;
     bool found = false;
+    char line[128];
     FILE *f = fopen("/proc/self/uid_map", "re");
 
     if (!f)
         return true;
-    while (!found && fscanf(f, "%" SCNd64 " %" SCNd64 " %" SCNd64, &first, &outside, &count) == 3)
-        found =
-            s->uid_range_first >= first && s->uid_range_first + s->uid_range_count <= first + count;
+    /* Each line: the first id inside, the first outside, how many. */
+    while (!found && fgets(line, sizeof(line), f)) {
+        char *at = line;
+        int64_t first = strtoll(at, &at, 10);
+
+        strtoll(at, &at, 10);
+        found = s->uid_range_first >= first &&
+                s->uid_range_first + s->uid_range_count <= first + strtoll(at, NULL, 10);
+    }
     fclose(f);
     if (!found)
         sa_log(SA_WARN, "the users of uidRange do not exist in this container: all workers run as "

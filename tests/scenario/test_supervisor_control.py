@@ -438,7 +438,8 @@ class Exporter(unittest.TestCase):
                 self.assertIn("\nscale_agent_config_valid 1\n", text)
             self.assertEqual(self.get(server, "/health"), (200, '{"status":"UP"}\n'))
             self.assertEqual(self.get(server, "/ready")[0], 200)
-            self.assertEqual(self.get(server, "/")[0], 404)
+            self.assertEqual(self.get(server, "/")[0], 200)
+            self.assertEqual(self.get(server, "/nothing")[0], 404)
             # Each port serves its own: who may reach one may not have the other.
             self.assertEqual(self.get(server, "/metrics")[0], 404)
             self.assertEqual(self.get(metrics, "/health")[0], 404)

@@ -243,7 +243,7 @@ int sa_compile_init(struct sa_compile *c, struct sa_err **err)
     void *p = NULL;
     int r = room(&p, 0, 1, &c->cap_strings, 1, err);
     c->s.strings = p;
-    if (r != 0) {
+    if (r != 0 || p == NULL) {
         return -1;
     }
     c->s.strings[0] = '\0';

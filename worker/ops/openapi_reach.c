@@ -98,9 +98,9 @@ int sa_compile_finish(struct sa_compile *c, struct sa_schema **out, struct sa_er
     if (to != NULL && map != NULL && queue != NULL) {
         struct reach r = {.from = &c->s, .to = to, .map = map, .queue = queue};
         walk(&r);
-        to->nodes = malloc(to->n_nodes * sizeof *to->nodes);
+        to->nodes = malloc((to->n_nodes + 1) * sizeof *to->nodes);
         to->fields = malloc((to->n_fields + 1) * sizeof *to->fields);
-        to->strings = malloc(to->n_strings);
+        to->strings = malloc(to->n_strings + 1);
         if (to->nodes != NULL && to->fields != NULL && to->strings != NULL) {
             copy(&r);
             *out = to;

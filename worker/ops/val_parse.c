@@ -78,7 +78,7 @@ static const char *list(struct parser *p, const char *at, unsigned depth, struct
         return at + 1;
     }
     for (;;) {
-        struct sa_val *item;
+        struct sa_val *item = NULL;
         at = value(p, at, depth + 1, &item);
         if (at == NULL) {
             return NULL;
