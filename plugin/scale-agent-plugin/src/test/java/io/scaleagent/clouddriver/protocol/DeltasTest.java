@@ -91,10 +91,10 @@ class DeltasTest extends EngineTestCase {
 
   @Test
   void aChangeAfterARestWaitsForNoOther() throws InterruptedException {
-    Engine slow = engine(store, AccountPolicy.ANY, settings().gatherMillis(60_000).restMillis(100));
+    Engine slow = engine(store, AccountPolicy.ANY, settings().gatherMillis(60_000).restMillis(1500));
     FakeAgent a = FakeAgent.caching(slow, "agent", "prod");
     a.inStep(PODS);
-    Thread.sleep(150);
+    Thread.sleep(1600);
     a.deltas(FakeAgent.put(PODS, "web", "1"));
     a.acked();
     a.deltas(FakeAgent.put(PODS, "other", "1")); // right after it: this one waits
