@@ -392,7 +392,9 @@ END_TEST
 START_TEST(the_cache_comes_first)
 {
     fake_welcome(f, NULL, 1 << 20);
-    fake_answer(f, fake_request(f, "/api/v1/pods?"), 200, fake_pods(10, NULL, ""));
+    char *pods = fake_pods(10, NULL, "");
+    fake_answer(f, fake_request(f, "/api/v1/pods?"), 200, pods);
+    free(pods);
     ask_delete(1, "x", false, false, 0);
     fake_answer(f, fake_request(f, "pods/x"), 200,
                 "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\","

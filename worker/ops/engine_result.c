@@ -74,7 +74,8 @@ static void send_part(struct sa_op_all *a, size_t n, bool last)
 {
     Scaleagent__V1__OperationResult m = SCALEAGENT__V1__OPERATION_RESULT__INIT;
     m.id = (ProtobufCBinaryData){SA_OP_ID, a->id};
-    m.body = (ProtobufCBinaryData){n, (uint8_t *)a->body.data + a->left_n};
+    if (n > 0)
+        m.body = (ProtobufCBinaryData){n, (uint8_t *)a->body.data + a->left_n};
     m.offset = a->offset;
     if (last) {
         m.last = true;

@@ -79,6 +79,13 @@ int sa_schemas_put(struct sa_schemas *s, const char *api_version, const char *ki
                    struct sa_schema *schema)
 {
     struct entry *e = find(s, api_version, kind);
+    char *version_copy = strdup(api_version), *kind_copy = strdup(kind);
+    if (version_copy == NULL || kind_copy == NULL) {
+        free(version_copy);
+        free(kind_copy);
+        sa_schema_free(schema);
+        return -1;
+    }
     for (size_t i = 0; e == NULL && i < SA_SCHEMAS_MAX; i++) {
         e = s->v[i].kind == NULL ? &s->v[i] : NULL;
     }
@@ -89,14 +96,10 @@ int sa_schemas_put(struct sa_schemas *s, const char *api_version, const char *ki
         }
     }
     forget(e);
-    *e = (struct entry){.api_version = strdup(api_version),
-                        .kind = strdup(kind),
+    *e = (struct entry){.api_version = version_copy,
+                        .kind = kind_copy,
                         .schema = schema,
                         .made_ns = now_ns,
                         .used_ns = now_ns};
-    if (e->api_version == NULL || e->kind == NULL) {
-        forget(e);
-        return -1;
-    }
     return 0;
 }
