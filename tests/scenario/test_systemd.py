@@ -29,6 +29,7 @@ class Manager:
         self.socket.bind(self.path)
         test.addCleanup(self.socket.close)
         self.senders = set()
+        self.status = None  # as it was told last; it is told again only when it changes
 
     def receive(self, seconds):
         """The next message as a dictionary; None when none comes."""
@@ -38,7 +39,9 @@ class Manager:
         except (TimeoutError, BlockingIOError):
             return None
         self.senders.add(struct.unpack("iii", control[0][2])[0])
-        return dict(x.split("=", 1) for x in data.decode().splitlines())
+        message = dict(x.split("=", 1) for x in data.decode().splitlines())
+        self.status = message.get("STATUS", self.status)
+        return message
 
     def until(self, key, seconds):
         """All messages up to the first with such an assignment, which is the last of them."""
@@ -89,7 +92,9 @@ class Systemd(unittest.TestCase):
         self.assertGreaterEqual(int(message["MONOTONIC_USEC"]), int(begin * 1e6))
         self.assertLessEqual(int(message["MONOTONIC_USEC"]), int(time.monotonic() * 1e6))
         self.manager.expect("READY")
-        self.assertIn("1 accounts", self.manager.expect("STATUS")["STATUS"])
+        if self.manager.status is None:
+            self.manager.expect("STATUS")
+        self.assertIn("1 accounts", self.manager.status)
         beats = []
         for _ in range(3):
             self.manager.expect("WATCHDOG", 2)

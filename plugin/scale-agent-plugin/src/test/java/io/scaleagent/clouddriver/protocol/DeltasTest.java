@@ -91,7 +91,8 @@ class DeltasTest extends EngineTestCase {
 
   @Test
   void aChangeAfterARestWaitsForNoOther() throws InterruptedException {
-    Engine slow = engine(store, AccountPolicy.ANY, settings().gatherMillis(60_000).restMillis(1500));
+    Engine slow =
+        engine(store, AccountPolicy.ANY, settings().gatherMillis(60_000).restMillis(1500));
     FakeAgent a = FakeAgent.caching(slow, "agent", "prod");
     a.inStep(PODS);
     Thread.sleep(1600);
