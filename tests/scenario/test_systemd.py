@@ -149,6 +149,7 @@ class Systemd(unittest.TestCase):
 
     def test_a_supervisor_that_stands_still_keeps_nothing_alive(self):
         self.d.start(wait=False)
+        self.manager.expect("READY", 10)  # until then the configuration's reader comes and goes
         self.manager.expect("WATCHDOG", 10)
         everyone = [self.d.pid] + [pid for pid, _ in children(self.d.pid)]
         for pid in everyone:
