@@ -4,26 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporter/field.h"
 #include "ipc/slot.h"
-
-static double number(const cJSON *object, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    return cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1 : 0;
-}
-
-static const char *text(const cJSON *object, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
 
 static void head(struct sa_buf *b, const char *name, const char *kind, const char *help)
 {
@@ -63,7 +45,7 @@ static double sum(const cJSON *accounts, const char *name)
     const cJSON *a;
     double total = 0;
 
-    cJSON_ArrayForEach(a, accounts) total += number(a, name);
+    cJSON_ArrayForEach(a, accounts) total += sa_field_number(a, name);
     return total;
 }
 
@@ -104,15 +86,15 @@ static void write_counters(const cJSON *accounts, const cJSON *uplink, struct sa
         cJSON_ArrayForEach(a, accounts)
         {
             sa_buf_addf(b, "scale_agent_%s{", name);
-            label(b, "account", text(a, "name"));
+            label(b, "account", sa_field_text(a, "name"));
             sa_buf_addc(b, '}');
-            add_value(b, number(a, field) * scale);
+            add_value(b, sa_field_number(a, field) * scale);
         }
         sa_buf_addf(b,
                     "# HELP scale_agent_uplink_%s of the uplink: %s\n"
                     "# TYPE scale_agent_uplink_%s %s\nscale_agent_uplink_%s",
                     name, help, name, kind, name);
-        add_value(b, number(uplink, field) * scale);
+        add_value(b, sa_field_number(uplink, field) * scale);
     }
 }
 
@@ -124,9 +106,9 @@ static void write_states(const cJSON *accounts, struct sa_buf *b)
     cJSON_ArrayForEach(a, accounts)
     {
         sa_buf_adds(b, "scale_agent_account_state{");
-        label(b, "account", text(a, "name"));
+        label(b, "account", sa_field_text(a, "name"));
         sa_buf_addc(b, ',');
-        label(b, "state", text(a, "state"));
+        label(b, "state", sa_field_text(a, "state"));
         sa_buf_adds(b, "} 1\n");
     }
 }
@@ -145,7 +127,7 @@ static void write_process(const struct process_metric *m, const cJSON *p, const 
     sa_buf_addf(b, "%s{role=\"%s\",", m->name, role);
     label(b, "account", account);
     sa_buf_addc(b, '}');
-    add_value(b, number(p, m->source) * m->scale);
+    add_value(b, sa_field_number(p, m->source) * m->scale);
 }
 
 static void write_processes(const cJSON *agent, const cJSON *accounts, struct sa_buf *b)
@@ -163,9 +145,10 @@ static void write_processes(const cJSON *agent, const cJSON *accounts, struct sa
 
     for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
         head(b, metrics[i].name, metrics[i].kind, metrics[i].help);
-        cJSON_ArrayForEach(a, accounts) write_process(&metrics[i], a, "worker", text(a, "name"), b);
-        write_process(&metrics[i], member(agent, "uplink"), "uplink", "", b);
-        write_process(&metrics[i], member(agent, "exporter"), "exporter", "", b);
+        cJSON_ArrayForEach(a, accounts)
+            write_process(&metrics[i], a, "worker", sa_field_text(a, "name"), b);
+        write_process(&metrics[i], sa_field(agent, "uplink"), "uplink", "", b);
+        write_process(&metrics[i], sa_field(agent, "exporter"), "exporter", "", b);
     }
 }
 
@@ -173,7 +156,7 @@ static void write_ends_of(const cJSON *p, const char *role, const char *account,
 {
     const cJSON *e;
 
-    cJSON_ArrayForEach(e, member(p, "ends"))
+    cJSON_ArrayForEach(e, sa_field(p, "ends"))
     {
         sa_buf_addf(b, "scale_agent_process_ends_total{role=\"%s\",", role);
         label(b, "account", account);
@@ -189,39 +172,40 @@ static void write_ends(const cJSON *agent, const cJSON *accounts, struct sa_buf 
     const cJSON *a;
 
     head(b, "scale_agent_process_ends_total", "counter", "ends of processes by reason");
-    cJSON_ArrayForEach(a, accounts) write_ends_of(a, "worker", text(a, "name"), b);
-    write_ends_of(member(agent, "uplink"), "uplink", "", b);
-    write_ends_of(member(agent, "exporter"), "exporter", "", b);
+    cJSON_ArrayForEach(a, accounts) write_ends_of(a, "worker", sa_field_text(a, "name"), b);
+    write_ends_of(sa_field(agent, "uplink"), "uplink", "", b);
+    write_ends_of(sa_field(agent, "exporter"), "exporter", "", b);
 }
 
 static void write_agent(const cJSON *agent, const cJSON *accounts, struct sa_buf *b)
 {
-    const cJSON *config = member(agent, "config");
+    const cJSON *config = sa_field(agent, "config");
 
     head(b, "scale_agent_info", "gauge", "1; what runs");
     sa_buf_adds(b, "scale_agent_info{");
-    label(b, "version", text(agent, "version"));
+    label(b, "version", sa_field_text(agent, "version"));
     sa_buf_addc(b, ',');
-    label(b, "agent_id", text(agent, "agent_id"));
+    label(b, "agent_id", sa_field_text(agent, "agent_id"));
     sa_buf_addc(b, ',');
-    label(b, "sink", text(agent, "sink"));
+    label(b, "sink", sa_field_text(agent, "sink"));
     sa_buf_adds(b, "} 1\n");
     single(b, "scale_agent_accounts", "gauge", "accounts configured", cJSON_GetArraySize(accounts));
     single(b, "scale_agent_config_valid", "gauge", "1 while the configuration on disk is valid",
-           number(config, "valid"));
+           sa_field_number(config, "valid"));
     single(b, "scale_agent_config_failed_reloads_total", "counter",
-           "readings of a configuration that was not valid", number(config, "failed_reloads"));
+           "readings of a configuration that was not valid",
+           sa_field_number(config, "failed_reloads"));
     single(b, "scale_agent_config_loaded_timestamp_seconds", "gauge",
-           "when the configuration in force was loaded", number(config, "loaded_at"));
+           "when the configuration in force was loaded", sa_field_number(config, "loaded_at"));
 }
 
 /* By the names that dashboards made for Armory's agent use. */
 static void write_armory(const cJSON *uplink, const cJSON *accounts, struct sa_buf *b)
 {
     single(b, "kubesvc_connection_count", "counter", "Number of connections.",
-           number(uplink, "connections_total"));
+           sa_field_number(uplink, "connections_total"));
     single(b, "kubesvc_disconnection_total", "counter", "Number of disconnections.",
-           number(uplink, "disconnections_total"));
+           sa_field_number(uplink, "disconnections_total"));
     single(b, "kubesvc_events_bytes_sent_total", "counter",
            "Amount of data sent by caching events.", sum(accounts, "delta_bytes_total"));
     single(b, "kubesvc_events_sent_total", "counter", "Number of caching events sent.",
@@ -247,48 +231,49 @@ static void write_roles(const cJSON *agent, const cJSON *accounts, struct sa_buf
 
         head(b, m->name, m->kind, m->help);
         sa_buf_addf(b, "%s{role=\"supervisor\"}", m->name);
-        add_value(b, number(agent, m->source) * m->scale);
+        add_value(b, sa_field_number(agent, m->source) * m->scale);
         sa_buf_addf(b, "%s{role=\"uplink\"}", m->name);
-        add_value(b, number(member(agent, "uplink"), m->source) * m->scale);
+        add_value(b, sa_field_number(sa_field(agent, "uplink"), m->source) * m->scale);
         sa_buf_addf(b, "%s{role=\"worker\"}", m->name);
         add_value(b, sum(accounts, m->source) * m->scale);
     }
     single(b, "process_virtual_memory_max_bytes", "gauge",
            "Maximum amount of virtual memory available in bytes (to the supervisor).",
-           number(agent, "max_virtual_bytes"));
+           sa_field_number(agent, "max_virtual_bytes"));
     single(b, "process_open_fds", "gauge", "Number of open file descriptors (of the supervisor).",
-           number(agent, "open_files"));
+           sa_field_number(agent, "open_files"));
     single(b, "process_max_fds", "gauge",
            "Maximum number of open file descriptors (of the supervisor).",
-           number(agent, "max_files"));
+           sa_field_number(agent, "max_files"));
     single(b, "process_start_time_seconds", "gauge",
            "Start time of the supervisor since unix epoch in seconds.",
-           number(agent, "started_at"));
+           sa_field_number(agent, "started_at"));
 }
 
 void sa_metrics_write(const cJSON *status, struct sa_buf *out)
 {
-    const cJSON *agent = member(status, "agent"), *accounts = member(status, "accounts");
+    const cJSON *agent = sa_field(status, "agent"), *accounts = sa_field(status, "accounts");
 
     write_agent(agent, accounts, out);
     write_states(accounts, out);
-    write_counters(accounts, member(agent, "uplink"), out);
+    write_counters(accounts, sa_field(agent, "uplink"), out);
     write_processes(agent, accounts, out);
     write_ends(agent, accounts, out);
-    write_armory(member(agent, "uplink"), accounts, out);
+    write_armory(sa_field(agent, "uplink"), accounts, out);
     write_roles(agent, accounts, out);
 }
 
 bool sa_metrics_ready(const cJSON *status, const char **why)
 {
-    const cJSON *agent = member(status, "agent"), *uplink = member(agent, "uplink");
+    const cJSON *agent = sa_field(status, "agent"), *uplink = sa_field(agent, "uplink");
 
     *why = "ready";
-    if (cJSON_IsTrue(member(agent, "stopping")))
+    if (cJSON_IsTrue(sa_field(agent, "stopping")))
         *why = "stopping";
-    else if (strcmp(text(uplink, "process"), "running") != 0)
+    else if (strcmp(sa_field_text(uplink, "process"), "running") != 0)
         *why = "the uplink does not run";
-    else if (strcmp(text(agent, "sink"), "grpc") == 0 && number(uplink, "connected") < 1)
+    else if (strcmp(sa_field_text(agent, "sink"), "grpc") == 0 &&
+             sa_field_number(uplink, "connected") < 1)
         *why = "not connected to Spinnaker";
     else
         return true;

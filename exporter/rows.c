@@ -4,29 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-static const char *text(const cJSON *object, const char *name)
-{
-    const cJSON *v = member(object, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
+#include "exporter/field.h"
 
 static void add_number(struct sa_buf *b, const cJSON *object, const char *name)
 {
-    const cJSON *v = member(object, name);
-
-    sa_buf_addf(b, ",%.0f", cJSON_IsNumber(v) ? v->valuedouble : 0);
+    sa_buf_addf(b, ",%.0f", sa_field_number(object, name));
 }
 
 static void add_text(struct sa_buf *b, const cJSON *object, const char *name)
 {
     sa_buf_addc(b, ',');
-    sa_buf_add_json(b, text(object, name));
+    sa_buf_add_json(b, sa_field_text(object, name));
 }
 
 static void add_row(struct sa_buf *b, const cJSON *account)
@@ -37,7 +25,7 @@ static void add_row(struct sa_buf *b, const cJSON *account)
     };
 
     sa_buf_addc(b, '[');
-    sa_buf_add_json(b, text(account, "name"));
+    sa_buf_add_json(b, sa_field_text(account, "name"));
     add_text(b, account, "state");
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         add_number(b, account, numbers[i]);
@@ -74,7 +62,7 @@ static int make_room(struct sa_rows *r, size_t n, struct sa_rows_change *out)
 static void update_row(struct sa_rows *r, size_t i, const cJSON *account,
                        struct sa_rows_change *out)
 {
-    const char *name = text(account, "name");
+    const char *name = sa_field_text(account, "name");
     struct sa_hash128 name_hash = sa_hash128(name, strlen(name)), row_hash;
     size_t from;
 
@@ -97,7 +85,7 @@ static void update_row(struct sa_rows *r, size_t i, const cJSON *account,
 
 int sa_rows_update(struct sa_rows *r, const cJSON *status, struct sa_rows_change *out)
 {
-    const cJSON *accounts = member(status, "accounts"), *a;
+    const cJSON *accounts = sa_field(status, "accounts"), *a;
     size_t i = 0;
 
     if (make_room(r, (size_t)cJSON_GetArraySize(accounts), out) < 0) {
@@ -136,31 +124,31 @@ void sa_rows_change_free(struct sa_rows_change *c)
 
 void sa_rows_agent(const cJSON *status, struct sa_buf *out)
 {
-    const cJSON *agent = member(status, "agent"), *uplink = member(agent, "uplink");
+    const cJSON *agent = sa_field(status, "agent"), *uplink = sa_field(agent, "uplink");
 
     sa_buf_adds(out, "{\"agent_id\":");
-    sa_buf_add_json(out, text(agent, "agent_id"));
+    sa_buf_add_json(out, sa_field_text(agent, "agent_id"));
     sa_buf_adds(out, ",\"version\":");
-    sa_buf_add_json(out, text(agent, "version"));
+    sa_buf_add_json(out, sa_field_text(agent, "version"));
     sa_buf_adds(out, ",\"sink\":");
-    sa_buf_add_json(out, text(agent, "sink"));
+    sa_buf_add_json(out, sa_field_text(agent, "sink"));
     sa_buf_adds(out, ",\"uplink\":");
-    sa_buf_add_json(out, text(uplink, "state"));
+    sa_buf_add_json(out, sa_field_text(uplink, "state"));
     sa_buf_adds(out, ",\"plugin\":");
-    sa_buf_add_json(out, text(uplink, "version"));
+    sa_buf_add_json(out, sa_field_text(uplink, "version"));
     sa_buf_addf(out, ",\"valid\":%s}",
-                cJSON_IsTrue(member(member(agent, "config"), "valid")) ? "true" : "false");
+                cJSON_IsTrue(sa_field(sa_field(agent, "config"), "valid")) ? "true" : "false");
 }
 
 bool sa_rows_account(const cJSON *status, const char *name, struct sa_buf *out)
 {
     const cJSON *a;
 
-    cJSON_ArrayForEach(a, member(status, "accounts"))
+    cJSON_ArrayForEach(a, sa_field(status, "accounts"))
     {
         char *printed;
 
-        if (strcmp(text(a, "name"), name) != 0)
+        if (strcmp(sa_field_text(a, "name"), name) != 0)
             continue;
         printed = cJSON_PrintUnformatted(a);
         sa_buf_adds(out, printed ? printed : "{}");

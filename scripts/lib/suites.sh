@@ -177,7 +177,7 @@ suite_manual() {
 }
 
 # Clean trees are made by mmdebstrap; systems are booted by systemd-nspawn. Both need root. A package that is in
-# SA_PACKAGES_DIR already (DIR/bookworm/*.deb) is not built again. 
+# SA_PACKAGES_DIR already (DIR/bookworm/*.deb) is not built again.
 suite_packages() {
     local suite dir why
     [ -z "${WHOLE:-}" ] || skip "four clean systems, four builds and three boots would double a run of all suites; --only packages runs it"
