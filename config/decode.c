@@ -11,6 +11,8 @@
 #define MAX_TEXT     65536 /* of one value */
 #define ACCOUNTS     "kubernetes.accounts"
 
+#define SSA_KINDS "kubernetes.serverSideApply.kinds"
+
 struct decode {
     struct sa_problem_list *problems;
     struct sa_loaded *out;
@@ -259,6 +261,61 @@ static int decode_crds(struct decode *d, const struct sa_key *k, const struct sa
     return 0;
 }
 
+/* One member of an entry of kubernetes.serverSideApply.kinds, into its place of the four. */
+static void decode_ssa_member(struct decode *d, const struct sa_yaml *key,
+                              const struct sa_yaml *node, char *words[4])
+{
+    static const char *const names[] = {"kind", "enabled", "clearManagedFields",
+                                        "manifestDefaults"};
+    char full[MAX_PATH];
+    for (size_t i = 0; i < 4; i++) {
+        if (strcmp(key->text, names[i]) != 0)
+            continue;
+        snprintf(full, sizeof full, "%s%s", SSA_KINDS "[].", names[i]);
+        decode_single(d, sa_key_find(full), node, &words[i]);
+        return;
+    }
+    sa_problem_node(d->problems, false, key,
+                    SSA_KINDS "[].%.100s is unknown here; kind, enabled, clearManagedFields and "
+                              "manifestDefaults are",
+                    key->text);
+}
+
+/* {kind: Deployment, enabled: always}: as "Deployment always allowed allowed". */
+static int decode_ssa_kind(struct decode *d, const struct sa_yaml *node, struct sa_strings *out)
+{
+    char *words[4] = {0}, text[512];
+    int r = 0;
+    for (size_t i = 0; node->kind == SA_YAML_MAP && i < node->n; i++)
+        decode_ssa_member(d, node->keys[i], node->items[i], words);
+    if (words[0] == NULL || words[0][strcspn(words[0], " \t\n")] != '\0' || *words[0] == '\0' ||
+        strlen(words[0]) > 400) {
+        sa_problem_node(d->problems, false, node, SSA_KINDS ": kind is missing, or is none");
+    } else {
+        snprintf(text, sizeof text, "%s %s %s %s", words[0], words[1] ? words[1] : "allowed",
+                 words[2] ? words[2] : "allowed", words[3] ? words[3] : "allowed");
+        r = sa_strings_add(out, text, strlen(text)) != 0 ? no_memory(d) : 0;
+    }
+    for (size_t i = 0; i < 4; i++)
+        free(words[i]);
+    return r;
+}
+
+static int decode_ssa_kinds(struct decode *d, const struct sa_key *k, const struct sa_yaml *node,
+                            struct sa_strings *out)
+{
+    if (node->kind != SA_YAML_SEQUENCE) {
+        sa_problem_node(d->problems, false, node, "%s: expected a list, not %s", k->path,
+                        sa_yaml_kind_name(node));
+        return 0;
+    }
+    for (size_t i = 0; i < node->n; i++) {
+        if (decode_ssa_kind(d, node->items[i], out) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* A key that is honoured, at its node. base is what its home names. */
 static int decode_value(struct decode *d, const struct sa_key *k, const struct sa_yaml *node,
                         void *base)
@@ -273,6 +330,8 @@ static int decode_value(struct decode *d, const struct sa_key *k, const struct s
         return decode_permissions(d, k, node, base);
     case SA_KEY_CRDS:
         return decode_crds(d, k, node, base);
+    case SA_KEY_SSA_KINDS:
+        return decode_ssa_kinds(d, k, node, field);
     default:
         decode_single(d, k, node, field);
         return 0;

@@ -8,6 +8,7 @@
 #define A(field)    .home = SA_HOME_ACCOUNT, .offset = offsetof(struct sa_account, field)
 #define BOOL        .type = SA_KEY_BOOL
 #define STRING      .type = SA_KEY_STRING
+#define MODE        .type = SA_KEY_CHOICE, .choices = "allowed|always|never", .preset = "allowed"
 #define STRINGS     .type = SA_KEY_STRINGS
 #define INT(lo, hi) .type = SA_KEY_INT, .min = (lo), .max = (hi)
 #define MS(hi)      .type = SA_KEY_INT, .unit = SA_UNIT_MS, .min = 0, .max = (hi)
@@ -27,8 +28,6 @@
 #define CD_POLLING    "It tunes how Clouddriver polls a cluster; here changes are streamed."
 #define CD_ITSELF     "It is for Clouddriver itself; set it there."
 #define CD_DEPRECATED "Clouddriver itself no longer uses it."
-#define OPERATIONS                                                                                 \
-    "It changes how manifests are applied; this version streams changes and applies none."
 #define NO_OPERATIONS                                                                              \
     "It is for operations; this version streams changes and takes none. What fails while "         \
     "streaming is repeated until it succeeds."
@@ -162,10 +161,28 @@ const struct sa_key sa_keys[] = {
 {.path = "kubernetes.retries.retryableErrors", STRINGS, COMMON(retryable_errors),
  .preset = "timeout,deadline exceeded",
  .help = "Texts; a request is repeated if its error holds one of them."},
-{.path = "kubernetes.serverSideApply.enabled", IGNORED, .help = OPERATIONS},
-{.path = "kubernetes.serverSideApply.clearManagedFields", IGNORED, .help = OPERATIONS},
-{.path = "kubernetes.serverSideApply.manifestDefaults", IGNORED, .help = OPERATIONS},
-{.path = "kubernetes.serverSideApply.kinds", IGNORED, .help = OPERATIONS},
+{.path = "kubernetes.serverSideApply.enabled", MODE, COMMON(ssa_enabled),
+ .help = "Whether manifests are applied server-side: always or never, whatever kinds and "
+         "annotations say; allowed: where the operation, the kind's entry or the annotation "
+         "agent-k8s.armory.io/serverside-apply: enabled asks for it."},
+{.path = "kubernetes.serverSideApply.clearManagedFields", MODE, COMMON(ssa_clear_managed_fields),
+ .help = "Whether the agent becomes the only manager of what it applies server-side: other "
+         "managers are removed from the object's managedFields before, and what was applied "
+         "client-side becomes its own. The annotation is "
+         "agent-k8s.armory.io/ssa-clear-managed-fields: enabled."},
+{.path = "kubernetes.serverSideApply.manifestDefaults", MODE, COMMON(ssa_manifest_defaults),
+ .help = "Whether defaults that the server's OpenAPI names (protocol: TCP) are written into what "
+         "is applied server-side. The annotation is agent-k8s.armory.io/ssa-manifest-defaults: "
+         "enabled."},
+{.path = "kubernetes.serverSideApply.kinds", .type = SA_KEY_SSA_KINDS, COMMON(ssa_kinds),
+ .help = "The same for single kinds. What is not given for a kind is allowed."},
+{.path = "kubernetes.serverSideApply.kinds[].kind", STRING,
+ .help = "The kind, as Deployment or Deployment.apps."},
+{.path = "kubernetes.serverSideApply.kinds[].enabled", MODE, .help = "Applied server-side."},
+{.path = "kubernetes.serverSideApply.kinds[].clearManagedFields", MODE,
+ .help = "The agent becomes the only manager."},
+{.path = "kubernetes.serverSideApply.kinds[].manifestDefaults", MODE,
+ .help = "Defaults are written out."},
 {.path = "timeoutSeconds", SECONDS(0), COMMON(timeout_seconds), .preset = "0",
  .help = "How long a request to an API server may take, watches and lists apart. Each kind of "
          "request has a limit of its own as well, a minute or less; 0: that alone."},

@@ -36,6 +36,7 @@ enum sa_key_type {
     SA_KEY_MAP,         /* struct sa_pairs */
     SA_KEY_PERMISSIONS, /* struct sa_permission *, and the size_t after it */
     SA_KEY_CRDS,        /* struct sa_crd_setting *, and the size_t after it */
+    SA_KEY_SSA_KINDS,   /* struct sa_strings, one text a kind: see sa_account.ssa_kinds */
     SA_KEY_ACCOUNTS,    /* no field: the list of accounts */
     SA_KEY_ANY,         /* no field: everything below the key, unread */
 };

@@ -160,7 +160,9 @@ const struct sa_key *sa_key_nearest(const char *path)
             d = distance(wanted, n, known, m);
         if (d > allowed && leaf_length >= 4 && strcmp(leaf, leaf_of(known)) == 0)
             d = allowed;
-        if (d < best) {
+        /* Of equals an account's: it is what most often stands elsewhere. */
+        if (d < best || (d == best && found != NULL && found->home != SA_HOME_ACCOUNT &&
+                         k->home == SA_HOME_ACCOUNT)) {
             best = d;
             found = k;
         }

@@ -20,6 +20,7 @@ static const char *type_name(const struct sa_key *k)
         [SA_KEY_MAP] = "map",
         [SA_KEY_PERMISSIONS] = "map",
         [SA_KEY_CRDS] = "list of maps",
+        [SA_KEY_SSA_KINDS] = "list of maps",
         [SA_KEY_ACCOUNTS] = "list of maps",
         [SA_KEY_ANY] = "anything",
     };

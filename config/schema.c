@@ -145,6 +145,7 @@ static cJSON *value_schema(const struct sa_key *k)
     case SA_KEY_PERMISSIONS:
         return permissions_schema();
     case SA_KEY_CRDS:
+    case SA_KEY_SSA_KINDS:
     case SA_KEY_ACCOUNTS:
         return list_schema();
     case SA_KEY_STRING: /* a number is a text, too: zoneId: 7 */

@@ -117,6 +117,7 @@ void sa_value_to_json(const struct sa_key *k, const void *field, struct sa_buf *
         choice_to_json(k, *(const unsigned *)field, out);
         break;
     case SA_KEY_STRINGS:
+    case SA_KEY_SSA_KINDS:
         strings_to_json(field, out);
         break;
     case SA_KEY_MAP:
@@ -333,6 +334,7 @@ static int value_from_json(const struct sa_key *k, const cJSON *v, void *base, v
     case SA_KEY_FLOAT:
         return number_from_json(k, v, field, err);
     case SA_KEY_STRINGS:
+    case SA_KEY_SSA_KINDS:
         return strings_from_json(k, v, field, err);
     case SA_KEY_MAP:
         return pairs_from_json(k, v, field, err);

@@ -331,6 +331,7 @@ void sa_value_free(const struct sa_key *k, void *field)
         free_text(field, k->secret);
         break;
     case SA_KEY_STRINGS:
+    case SA_KEY_SSA_KINDS:
         free_strings(field);
         break;
     case SA_KEY_MAP:
@@ -379,6 +380,7 @@ int sa_value_copy(const struct sa_key *k, const void *from, void *to)
         return *(char **)to == NULL ? -1 : 0;
     }
     case SA_KEY_STRINGS:
+    case SA_KEY_SSA_KINDS:
         return copy_strings(from, to);
     default:
         return -1; /* no other type is agent-wide and for accounts at once */

@@ -2,3 +2,7 @@
 # What the suite merge compares with Kubernetes' own libraries.
 add_executable(ops_merge_answers ${PROJECT_SOURCE_DIR}/tests/rig/strategicpatch/answers.c)
 target_link_libraries(ops_merge_answers PRIVATE sa_ops_merge)
+
+sa_unit_test(ops_merge_test
+  ops_merge_test.c ops_merge_openapi.c ops_merge_patches.c ops_merge_apply.c
+  LINK sa_ops_merge)
