@@ -10,7 +10,7 @@ sa_module(sa_worker
     ops/mapping.c ops/ids.c
     ops/engine.c ops/engine_order.c ops/engine_request.c ops/engine_kinds.c
     ops/engine_object.c ops/engine_result.c ops/engine_words.c ops/relay.c
-    ops/manifest.c ops/pages.c
+    ops/manifest.c ops/selector.c ops/pages.c
     ops/op_get.c ops/op_list.c ops/op_apply.c ops/apply_way.c ops/op_create.c ops/op_patch.c
     ops/op_delete.c ops/op_scale.c ops/op_rollout.c ops/op_logs.c ops/op_top.c ops/local.c
   LINK sa_ops_merge sa_ops_workloads sa_worker_bytes sa_worker_http sa_ipc sa_config sa_proto sa_base

@@ -141,6 +141,49 @@ START_TEST(test_conflicts)
 }
 END_TEST
 
+/* What has no namespace loses that of its manifest, in the annotation as well. */
+START_TEST(test_no_namespace)
+{
+    struct sa_err *err = NULL;
+    const char *manifest = THING(",\"namespace\":\"ns\"}");
+    struct sa_apply *a = sa_apply_new(
+        &(struct sa_apply_options){.manifest = manifest, .manifest_n = strlen(manifest)}, &err);
+    ck_assert_str_eq(sa_apply_namespace(a), "");
+    answer(a, 404, STATUS("404", "NotFound"));
+    ck_assert_ptr_null(strstr(sa_apply_step(a)->body, "namespace"));
+    sa_apply_free(a);
+}
+END_TEST
+
+START_TEST(test_annotations_too_long)
+{
+    static char manifest[SA_APPLY_MAX_ANNOTATIONS + 1024];
+    snprintf(manifest, sizeof manifest, THING("},\"spec\":\"%0*d\""), (int)SA_APPLY_MAX_ANNOTATIONS,
+             0);
+    struct sa_apply *a = start(manifest, (struct sa_apply_options){0});
+    const char *message = done(a, SA_APPLY_INVALID)->message;
+    ck_assert_ptr_eq(strstr(message, "The Thing \"x\" is invalid: metadata.annotations: Too long: "
+                                     "may not be more than 262144 bytes (they are 262"),
+                     message);
+    ck_assert_ptr_nonnull(strstr(message, "use server-side apply"));
+    sa_apply_free(a);
+}
+END_TEST
+
+START_TEST(test_broken_annotation)
+{
+    struct sa_apply *a = start(THING("}"), (struct sa_apply_options){0});
+    answer(a, 200, THING(",\"annotations\":{\"" LAST "\":\"{broken\"}}"));
+    give_schema(a, NULL);
+    ck_assert_str_eq(done(a, SA_APPLY_INVALID)->message,
+                     "error: error when applying patch to:\nResource: \"example.com/v1, "
+                     "Resource=things\", GroupVersionKind: \"example.com/v1, Kind=Thing\"\n"
+                     "Name: \"x\", Namespace: \"ns\"\nfor: \"STDIN\": error when patching "
+                     "\"STDIN\": creating patch for: invalid JSON document");
+    sa_apply_free(a);
+}
+END_TEST
+
 START_TEST(test_custom_resource)
 {
     struct sa_apply *a = start(THING("},\"spec\":{\"l\":[1]}"), (struct sa_apply_options){0});
@@ -321,6 +364,9 @@ TCase *ops_merge_apply_client(void)
     tcase_add_test(tc, test_create_refused);
     tcase_add_test(tc, test_unchanged);
     tcase_add_test(tc, test_conflicts);
+    tcase_add_test(tc, test_no_namespace);
+    tcase_add_test(tc, test_annotations_too_long);
+    tcase_add_test(tc, test_broken_annotation);
     tcase_add_test(tc, test_custom_resource);
     tcase_add_test(tc, test_precondition);
     tcase_add_test(tc, test_no_secret_in_messages);

@@ -9,6 +9,7 @@
 #include "worker/ops/ids.h"
 #include "worker/ops/manifest.h"
 #include "worker/ops/mapping.h"
+#include "worker/ops/op.h"
 
 TCase *worker_ops_parts_cases(void);
 
@@ -232,14 +233,90 @@ START_TEST(labels_are_selected_as_kubectl_selects_them)
         {"=x", -1},
         {"app=x,", -1},
         {"app x", -1},
-        {"app>1", -1},
+        {"app>1", 0},
+        {"tier>0", 1},
+        {"tier>1", 0},
+        {"tier<2", 1},
+        {"none<2", 0},
+        {"tier>x", -1},
+        {"in in (in,notin)", 0},
+        {"none notin ()", 1},
+        {"app in (,x)", 1},
+        {"app in (y,x,)", 1},
+        {"\t", 1},
+        {"app=x)", -1},
+        {"!app=x", -1},
+        {"a_/b=c", 0},
+        {"a b/c", -1},
+        {"a/-b", -1},
+        {"app=-x", -1},
+        {"app in (x,-x)", -1},
     };
     const char *json = "{\"metadata\":{\"labels\":{\"app\":\"x\",\"tier\":\"1\",\"a.b/c\":\"d\"}}}";
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        ck_assert_msg(sa_manifest_selected(json, strlen(json), cases[i].selector) ==
+        ck_assert_msg(sa_manifest_selected(json, strlen(json), cases[i].selector, NULL) ==
                           cases[i].expected,
                       "%s", cases[i].selector);
-    ck_assert_int_eq(sa_manifest_selected("{}", 2, "a"), 0);
+    ck_assert_int_eq(sa_manifest_selected("{}", 2, "a", NULL), 0);
+}
+END_TEST
+
+START_TEST(malformed_selectors_are_told_as_kubectl_tells_them)
+{
+    static const struct {
+        const char *selector, *why;
+    } cases[] = {
+        {"app in demo", "unable to parse requirement: found 'demo' expected: '('"},
+        {"app in (x", "unable to parse requirement: found '', expected: ',' or ')'"},
+        {"app in (x y)", "unable to parse requirement: found 'y', expected: ',' or ')'"},
+        {"app in (,=)", "unable to parse requirement: found '=', expected: ',', or identifier"},
+        {"app in (=", "unable to parse requirement: found '=', expected: ',', ')' or identifier"},
+        {"app x", "unable to parse requirement: found 'x', expected: in, notin, =, ==, !=, gt, lt"},
+        {"app==!", "unable to parse requirement: found '!', expected: identifier"},
+        {"!", "unable to parse requirement: found '', expected: identifier"},
+        {"=x", "found '=', expected: !, identifier, or 'end of string'"},
+        {"app=x,", "found '', expected: identifier after ','"},
+        {"app=x y", "found 'y', expected: ',' or 'end of string'"},
+        {"tier>1.5",
+         "unable to parse requirement: values[0]: Invalid value: \"1.5\": for 'Gt', 'Lt' "
+         "operators, the value must be an integer"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sa_err *err = NULL;
+        ck_assert_int_eq(sa_manifest_selected("{}", 2, cases[i].selector, &err), -1);
+        ck_assert_str_eq(sa_err_msg(err), cases[i].why);
+        sa_err_free(&err);
+    }
+}
+END_TEST
+
+#define CAUSE(message) "{\"field\":\"spec.a\",\"message\":\"" message "\"}"
+
+/* One cause is told in the line, several as a list; what is told twice is told once. */
+START_TEST(causes_are_told_as_kubectl_tells_them)
+{
+    static const struct {
+        const char *causes, *words;
+    } cases[] = {
+        {"", "The K \"x\" is invalid"},
+        {CAUSE("one"), "The K \"x\" is invalid: spec.a: one"},
+        {CAUSE("one") "," CAUSE("one"), "The K \"x\" is invalid: spec.a: one"},
+        {CAUSE("one") "," CAUSE("two") "," CAUSE("one"),
+         "The K \"x\" is invalid: \n* spec.a: one\n* spec.a: two"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sa_buf body, words;
+        sa_buf_init(&body, 0);
+        sa_buf_init(&words, 0);
+        sa_buf_addf(&body,
+                    "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"details\":{\"kind\":\"K\","
+                    "\"name\":\"x\",\"causes\":[%s]}}",
+                    cases[i].causes);
+        sa_op_status_words(&(struct sa_response){.status = 422, .body = &body}, NULL, &words);
+        ck_assert_str_eq(words.data, cases[i].words);
+        sa_buf_free(&body);
+        sa_buf_free(&words);
+    }
 }
 END_TEST
 
@@ -252,5 +329,7 @@ TCase *worker_ops_parts_cases(void)
     tcase_add_test(t, outcomes_are_kept_within_bounds);
     tcase_add_test(t, versions_are_put_in_and_taken_out);
     tcase_add_test(t, labels_are_selected_as_kubectl_selects_them);
+    tcase_add_test(t, causes_are_told_as_kubectl_tells_them);
+    tcase_add_test(t, malformed_selectors_are_told_as_kubectl_tells_them);
     return t;
 }

@@ -60,7 +60,7 @@ int sa_applied_set(struct sa_arena *a, struct sa_val *object, struct sa_err **er
     }
     size_t size = size_of(annotations);
     if (size > SA_APPLY_MAX_ANNOTATIONS) {
-        return sa_err_set(err, SA_ELIMIT,
+        return sa_err_set(err, SA_EREFUSED,
                           "metadata.annotations: Too long: may not be more than %zu bytes (they "
                           "are %zu with the annotation " SA_LAST_APPLIED
                           "; use server-side apply, which needs none)",

@@ -8,8 +8,8 @@
 
 /* Sets the annotation in object to the text of object without it: GetModifiedConfiguration and
  * CreateApplyAnnotation. The text has sorted names, "annotations":{} where there are none, and ends
- * in a line feed. -1 with *err: SA_EREFUSED an annotation is no string (null is ""), SA_ELIMIT all
- * of them together are larger than the API server takes, SA_EMEMORY. */
+ * in a line feed. -1 with *err: SA_EREFUSED an annotation is no string (null is ""), or all of them
+ * together are larger than the API server takes; SA_ELIMIT, SA_EMEMORY. */
 int sa_applied_set(struct sa_arena *a, struct sa_val *object, struct sa_err **err);
 
 /* What was applied last, parsed: NULL without *err if there is no annotation or it is empty. */

@@ -59,10 +59,15 @@ static int take_names(struct sa_apply *a, const struct sa_val *manifest, struct 
     return 0;
 }
 
+/* SetNamespace and FilterNamespace: what has none loses it, whatever its manifest says. */
 static int take_namespace(struct sa_apply *a, const char *namespace, struct sa_arena *arena,
                           struct sa_val *manifest, struct sa_err **err)
 {
-    if (namespace == NULL || namespace[0] == '\0' || a->namespace[0] != '\0') {
+    if (namespace == NULL) {
+        sa_val_remove(sa_val_member(manifest, "metadata"), "namespace", sizeof "namespace" - 1);
+        return sa_apply_keep(&a->namespace, "") == 0 ? 0 : sa_apply_no_memory(err);
+    }
+    if (namespace[0] == '\0' || a->namespace[0] != '\0') {
         return 0;
     }
     if (sa_apply_keep(&a->namespace, namespace) != 0 ||

@@ -13,8 +13,12 @@
 int sa_apply_client_prepare(struct sa_apply *a, struct sa_arena *arena, struct sa_val *manifest,
                             struct sa_err **err)
 {
-    if (sa_applied_set(arena, manifest, err) != 0) {
-        return sa_err_wrap(err, "The %s \"%s\" is invalid", a->kind, a->name);
+    SA_CLEANUP(sa_err_free) struct sa_err *why = NULL;
+    if (sa_applied_set(arena, manifest, &why) != 0) {
+        return why->code == SA_EREFUSED
+                   ? sa_apply_refused(a, SA_APPLY_INVALID, "The %s \"%s\" is invalid: %s", a->kind,
+                                      a->name, sa_err_msg(why))
+                   : sa_err_set(err, why->code, "%s", sa_err_msg(why));
     }
     sa_val_print(manifest, &a->manifest);
     /* What is created has no nulls, since an update would remove what is null; and no version. */
@@ -74,6 +78,7 @@ static int make_patch(struct sa_apply *a, struct sa_arena *arena, const struct s
         return -1;
     }
     in.original = sa_applied_get(arena, in.current, &why);
+    bool broken = why != NULL && why->code == SA_EPROTOCOL;
     int r = why != NULL      ? -1
             : schema != NULL ? sa_strategic_create(arena, &in, schema, patch, &why)
                              : sa_json_merge_create(arena, &in, patch, &why);
@@ -86,8 +91,9 @@ static int make_patch(struct sa_apply *a, struct sa_arena *arena, const struct s
     applying(a, "");
     sa_apply_refused(a, SA_APPLY_INVALID,
                      "error: error when %s \"STDIN\": error when patching \"STDIN\": creating "
-                     "patch: %s",
-                     a->doing.data != NULL ? a->doing.data : "", sa_err_msg(why));
+                     "patch for: %s",
+                     a->doing.data != NULL ? a->doing.data : "",
+                     broken ? "invalid JSON document" : sa_err_msg(why));
     return 1;
 }
 

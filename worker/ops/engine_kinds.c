@@ -226,12 +226,13 @@ static void resolve_manifest(struct sa_op *op)
 bool sa_op_selected(struct sa_op *op, const char *label_selector,
                     const ProtobufCBinaryData *manifest, const char *command)
 {
-    int r = sa_manifest_selected((const char *)manifest->data, manifest->len, label_selector);
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    int r = sa_manifest_selected((const char *)manifest->data, manifest->len, label_selector, &err);
     if (r > 0)
         return true;
     if (r < 0)
-        sa_op_fail(op, SA_OP(INVALID), "error: unable to parse requirement: %.512s",
-                   label_selector);
+        sa_op_fail(op, SA_OP(INVALID), "error: the provided selector \"%.512s\" is not valid: %s",
+                   label_selector, sa_err_msg(err));
     else
         sa_op_fail(op, SA_OP(NO_OBJECTS), "error: no objects passed to %s", command);
     return false;

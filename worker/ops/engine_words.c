@@ -10,7 +10,8 @@
 
 #include "worker/ops/engine_internal.h"
 
-#define WORDS_MAX (64u * 1024u)
+#define WORDS_MAX  (64u * 1024u)
+#define CAUSES_MAX 200 /* that are told of a refusal */
 
 struct status {
     cJSON *doc; /* NULL: the answer is no Status */
@@ -123,34 +124,44 @@ bool sa_op_status_uid(const struct sa_response *r, char *uid, size_t n)
     return success;
 }
 
-/* "The Deployment "x" is invalid: spec.replicas: Invalid value: ..." */
+static bool told_before(const cJSON *causes, const cJSON *c)
+{
+    const cJSON *earlier;
+    cJSON_ArrayForEach(earlier, causes)
+    {
+        if (earlier == c)
+            break;
+        if (strcmp(text(earlier, "field"), text(c, "field")) == 0 &&
+            strcmp(text(earlier, "message"), text(c, "message")) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "The Deployment "x" is invalid: spec.replicas: Invalid value: ..."; a list where there are
+ * several causes. */
 static void invalid(const struct status *s, struct sa_buf *out)
 {
     const cJSON *causes = cJSON_GetObjectItemCaseSensitive(s->details, "causes"), *c;
-    int n = cJSON_GetArraySize(causes);
+    int n = 0, seen = 0;
     const char *kind = text(s->details, "kind"), *name = text(s->details, "name");
+    cJSON_ArrayForEach(c, causes)
+    {
+        if (seen++ < CAUSES_MAX && !told_before(causes, c))
+            n++;
+    }
     if (*kind || *name)
         sa_buf_addf(out, "The %s \"%s\" is invalid", kind, name);
     else
         sa_buf_addf(out, "The request is invalid%s%s", *s->message && !n ? ": " : "",
                     n ? "" : s->message);
-    if (n == 0)
-        return;
-    sa_buf_adds(out, n == 1 ? ": " : ": \n");
+    if (n > 0)
+        sa_buf_adds(out, ": ");
+    seen = 0;
     cJSON_ArrayForEach(c, causes)
     {
-        const cJSON *earlier;
-        bool again = false;
-        cJSON_ArrayForEach(earlier, causes)
-        {
-            if (earlier == c)
-                break;
-            again = again || (strcmp(text(earlier, "field"), text(c, "field")) == 0 &&
-                              strcmp(text(earlier, "message"), text(c, "message")) == 0);
-        }
-        if (!again)
-            sa_buf_addf(out, "%s%s: %s%s", n == 1 ? "" : "* ", text(c, "field"), text(c, "message"),
-                        n == 1 || !c->next ? "" : "\n");
+        if (seen++ < CAUSES_MAX && !told_before(causes, c))
+            sa_buf_addf(out, "%s%s: %s", n > 1 ? "\n* " : "", text(c, "field"), text(c, "message"));
     }
 }
 

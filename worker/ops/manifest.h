@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 
 /* metadata.resourceVersion is there and not empty. */
 bool sa_manifest_has_version(const char *json, size_t n);
@@ -15,8 +16,8 @@ bool sa_manifest_has_version(const char *json, size_t n);
  * JSON, or no memory. */
 int sa_manifest_version(const char *json, size_t n, const char *version, struct sa_buf *out);
 
-/* Do the manifest's labels match a label selector ("a=b,c!=d,e in (x, y),f notin (z),g,!h", as
- * k8s.io/apimachinery/pkg/labels parses it)? 1 yes, 0 no, -1: the selector is malformed. */
-int sa_manifest_selected(const char *json, size_t n, const char *selector);
+/* Do the manifest's labels match a label selector (worker/ops/selector.h)? 1 yes, 0 no, -1 with
+ * *err: the selector is malformed. */
+int sa_manifest_selected(const char *json, size_t n, const char *selector, struct sa_err **err);
 
 #endif

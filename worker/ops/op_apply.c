@@ -46,6 +46,29 @@ static void fail(struct sa_op *op, const struct sa_err *err, bool sent)
     }
 }
 
+static bool holds(const struct sa_response *r, const char *text)
+{
+    return r->body != NULL && r->body->len > 0 &&
+           memmem(r->body->data, r->body->len, text, strlen(text)) != NULL;
+}
+
+/* What the API server says, and the way out of it where others' annotations fill the room that
+ * the last-applied one needs. */
+static void fail_answered(struct sa_op *op, const struct sa_response *r, const char *doing)
+{
+    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    if (r->status != 422 || !holds(r, "metadata.annotations") ||
+        !holds(r, "Too long: may not be more than")) {
+        sa_op_fail_response(op, r, doing);
+        return;
+    }
+    sa_buf_init(&words, 16384);
+    sa_op_status_words(r, doing, &words);
+    sa_op_fail(op, SA_OP(INVALID),
+               "%s (" SA_LAST_APPLIED " is one of them; use server-side apply, which needs none)",
+               words.len > 0 ? words.data : "");
+}
+
 static void finish(struct sa_op *op, const struct sa_response *r)
 {
     static const char *const done[] = {[SA_APPLY_CREATED] = "created",
@@ -56,7 +79,7 @@ static void finish(struct sa_op *op, const struct sa_response *r)
     const struct sa_apply_result *res = sa_apply_result(p->apply);
     char title[2 * SA_MAP_NAME];
     if (res->outcome == SA_APPLY_FAILED && r != NULL) {
-        sa_op_fail_response(op, r, res->doing);
+        fail_answered(op, r, res->doing);
         return;
     }
     if (res->outcome > SA_APPLY_SERVER_SIDE) {

@@ -40,8 +40,8 @@ def code_of(ok, text):
 
 
 def without_warnings(text):
-    """Warnings are beside what was asked for; kubectl writes each on a line of its own."""
-    return "\n".join(line for line in text.splitlines() if not line.startswith("Warning: ")).strip()
+    """Warnings, the API server's and its own, are beside what was asked for; kubectl writes each on a line of its own."""
+    return "\n".join(line for line in text.splitlines() if not line.lower().startswith("warning: ")).strip()
 
 
 def without_contents(text):
