@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# How packages are made. Sourced after common.sh and trees.sh.
+# How packages are made. Sourced after common.sh, trees.sh, packages.sh and build.sh.
 
 package_version() { sed -n 's/^project(scale-agent VERSION \([^ ]*\).*/\1/p' "$ROOT/CMakeLists.txt"; }
 
@@ -114,4 +114,13 @@ package_rpm() {
             { tail -n 20 "$work/log"; return 1; }
     fi
     find "$work/RPMS" "$work/SRPMS" -name '*.rpm' -exec cp {} "$out"/ \; && ls -l "$out"/*.rpm
+}
+
+# package_plugin WORK OUT: built where the sources lie, so that a second time is quick
+package_plugin() {
+    local out=$2 version zip
+    version=$(package_version)
+    zip=plugin/scale-agent-plugin/target/scale-agent-plugin-$version.zip
+    grep -q "<revision>$version</revision>" plugin/pom.xml || { echo "plugin/pom.xml is not at version $version"; return 1; }
+    build_plugin && "$PYTHON" scripts/lib/plugin_zip.py "$zip" && cp "$zip" "$out"/ && ls -l "$out/${zip##*/}"
 }

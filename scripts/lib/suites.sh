@@ -25,6 +25,7 @@ clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing
+docs|core|60|documents: links, and that each command, setting and value in them is there
 manual|core|60|manual pages: well formed, with every command, option and key
 packages|more|2400|Debian and RPM packages in booted systems: from installation to purge (SA_PACKAGES_WORKERS=1000: with so many workers)'
 
@@ -176,6 +177,8 @@ suite_manual() {
     "$PYTHON" tests/packages/manual.py "$BUILD"
 }
 
+suite_docs() { "$PYTHON" -m unittest discover -s tests/docs; }
+
 # Clean trees are made by mmdebstrap; systems are booted by systemd-nspawn. Both need root. A package that is in
 # SA_PACKAGES_DIR already (DIR/bookworm/*.deb) is not built again.
 suite_packages() {
@@ -195,7 +198,10 @@ suite_packages() {
             export "SA_TREE_${suite}_LACKS=$why"
             continue
         fi
-        [ -n "$(compgen -G "$dir/scale-agent_*.deb")" ] || scripts/package deb --suite "$suite" --out "$dir" || return 1
+        if [ -z "$(compgen -G "$dir/scale-agent_*.deb")" ]; then
+            scripts/package deb --suite "$suite" --out "$dir" || return 1
+            [ "$suite" != bookworm ] || export SA_PACKAGES_BUILT=1
+        fi
     done
     dir=$SA_PACKAGES_DIR/rpm
     [ -n "$(compgen -G "$dir/scale-agent-[0-9]*.rpm")" ] || SA_RPM_NEXT=1 scripts/package rpm --out "$dir" || return 1
