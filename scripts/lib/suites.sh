@@ -19,6 +19,7 @@ simulator|core|180|the simulated API servers
 page|core|300|the status page in Chromium
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|600|a real API server: every default kind, the simulator compared with it
+merge|more|900|patches, annotations and managed fields of apply, compared with Kubernetes'"'"' own libraries
 kubernetes|more|900|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
@@ -119,6 +120,17 @@ suite_page() {
 suite_kubernetes() {
     need_control_plane
     "$PYTHON" -m unittest discover -s tests/e2e/kubernetes
+}
+
+# The questions are the same each time: other seeds are for whoever changes the merge.
+suite_merge() {
+    local go why
+    # shellcheck source=scripts/lib/go.sh
+    . scripts/lib/go.sh
+    go=$(sa_go 26 2>&1) || skip "$go"
+    why=$(cd tests/rig/strategicpatch && GOTOOLCHAIN=local "$go" list -deps . 2>&1 >/dev/null) || skip "Go modules can't be reached: ${why##*$'\n'}"
+    why=$("$PYTHON" -c 'from rig.harness import paths; print(paths.go_build("tests/rig/strategicpatch", 26))') || return 1
+    "$PYTHON" tests/rig/strategicpatch/compare.py "$why" "$BUILD/tests/unit/ops_merge_answers" 3000 1
 }
 
 suite_operations() {

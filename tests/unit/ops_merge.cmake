@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the suite merge compares with Kubernetes' own libraries.
-add_executable(ops_merge_answers ${PROJECT_SOURCE_DIR}/tests/rig/strategicpatch/answers.c)
+add_executable(ops_merge_answers ops_merge_answers.c)
 target_link_libraries(ops_merge_answers PRIVATE sa_ops_merge)
 
 sa_unit_test(ops_merge_test

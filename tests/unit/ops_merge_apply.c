@@ -244,6 +244,11 @@ START_TEST(test_refused_at_once)
         {"{\"apiVersion\":\"v1\",\"kind\":\"K\",\"metadata\":{\"generateName\":\"x-\"}}",
          "cannot use generate name with apply"},
         {"{\"apiVersion\":\"v1\",\"kind\":\"K\"}", "resource name may not be empty"},
+        {THING(",\"labels\":[1]}"), "json: cannot unmarshal array into Go struct field "
+                                    "ObjectMeta.metadata.labels of type map[string]string"},
+        {THING(",\"annotations\":{\"a\":\"b\",\"c\":null,\"d\":1.5}}"),
+         "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.annotations of "
+         "type string"},
         {"[]", "no JSON object"},
         {"{", "the manifest"},
     };
@@ -370,7 +375,7 @@ TCase *ops_merge_apply_client(void)
     tcase_add_test(tc, test_custom_resource);
     tcase_add_test(tc, test_precondition);
     tcase_add_test(tc, test_no_secret_in_messages);
-    tcase_add_loop_test(tc, test_refused_at_once, 0, 6);
+    tcase_add_loop_test(tc, test_refused_at_once, 0, 8);
     return tc;
 }
 

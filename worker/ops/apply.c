@@ -32,6 +32,43 @@ bool sa_apply_ok(int status)
     return status >= 200 && status < 300;
 }
 
+static const char *json_type(const struct sa_val *v)
+{
+    switch (v->type) {
+    case SA_VAL_MAP:
+        return "object";
+    case SA_VAL_LIST:
+        return "array";
+    case SA_VAL_BOOL:
+        return "bool";
+    case SA_VAL_STRING:
+        return "string";
+    default:
+        return "number";
+    }
+}
+
+/* Labels and annotations are texts, or null: "" for kubectl. */
+static int check_texts(const struct sa_val *metadata, const char *field, struct sa_err **err)
+{
+    static const char wrong[] = "unable to decode \"STDIN\": json: cannot unmarshal %s into Go "
+                                "struct field ObjectMeta.metadata.%s of type %s";
+    const struct sa_val *v = sa_val_member(metadata, field);
+    if (v == NULL || v->type == SA_VAL_NULL) {
+        return 0;
+    }
+    if (v->type != SA_VAL_MAP) {
+        return sa_err_set(err, SA_EREFUSED, wrong, json_type(v), field, "map[string]string");
+    }
+    for (uint32_t i = 0; i < v->n; i++) {
+        const struct sa_val *text = v->pairs[i].val;
+        if (text->type != SA_VAL_STRING && text->type != SA_VAL_NULL) {
+            return sa_err_set(err, SA_EREFUSED, wrong, json_type(text), field, "string");
+        }
+    }
+    return 0;
+}
+
 /* What kubectl refuses before it asks the server. */
 static int take_names(struct sa_apply *a, const struct sa_val *manifest, struct sa_err **err)
 {
@@ -56,7 +93,10 @@ static int take_names(struct sa_apply *a, const struct sa_val *manifest, struct 
     if (a->name[0] == '\0') {
         return sa_err_set(err, SA_EREFUSED, "resource name may not be empty");
     }
-    return 0;
+    return check_texts(metadata, "labels", err) != 0 ||
+                   check_texts(metadata, "annotations", err) != 0
+               ? -1
+               : 0;
 }
 
 /* SetNamespace and FilterNamespace: what has none loses it, whatever its manifest says. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare.py GO OURS COUNT [SEED]: asks Kubernetes' libraries (GO: the program of main.go) and ours (OURS: that of
-answers.c) the same random questions and compares the answers. Objects are made from the OpenAPI documents of the
+tests/unit/ops_merge_answers.c) the same random questions and compares the answers. Objects are made from the OpenAPI documents of the
 kinds, so that every field and every list of them is met; original, modified and current are variations of one
 object. Ends with counts; exit 1 if an answer differs, which is then printed."""
 import collections
@@ -172,8 +172,9 @@ class Generator:
         if not isinstance(out.get("metadata"), dict):
             out["metadata"] = {}
         out["metadata"]["name"] = "x"
-        if not isinstance(out["metadata"].get("annotations", {}), dict):
-            del out["metadata"]["annotations"]  # refused; kubectl drops them in silence
+        annotations = out["metadata"].get("annotations", {})
+        if not isinstance(annotations, dict) or not all(v is None or isinstance(v, str) for v in annotations.values()):
+            del out["metadata"]["annotations"]  # refused, by kubectl before it asks this
         return out
 
 
@@ -195,6 +196,15 @@ def small_numbers(v):
     if isinstance(v, list):
         return [small_numbers(x) for x in v]
     return v % 1000 if isinstance(v, int) and not isinstance(v, bool) and abs(v) > 2**53 else v
+
+
+def texts_once(v):
+    """Where a list of texts that is merged has one twice, Go's order depends on what its slices share in memory."""
+    if isinstance(v, dict):
+        return {k: texts_once(x) for k, x in v.items()}
+    if isinstance(v, list):
+        return list(dict.fromkeys(v)) if v and all(isinstance(x, str) for x in v) else [texts_once(x) for x in v]
+    return v
 
 
 FIELDS = ["f:a", "f:b", "f:spec", "f:metadata", 'k:{"name":"x"}', "v:1", "i:0", "."]
@@ -255,6 +265,8 @@ class Questions:
         q = {"do": do, "apiVersion": version, "kind": kind}
         if do == "json":
             original, modified, current = small_numbers(original), small_numbers(modified), small_numbers(current)
+        if do == "apply":
+            modified, current = texts_once(modified), texts_once(current)
         if do == "upgrade":
             current, q["managers"] = managed(rng)
             q["manager"] = "kubectl"

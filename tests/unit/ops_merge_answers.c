@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * answers DIR: what worker/ops makes of the questions that main.go answers beside it, in the same
- * form, one a line; DIR holds the OpenAPI documents ("strategicpatch docs DIR").
+ * ops_merge_answers DIR: what worker/ops makes of the questions that tests/rig/strategicpatch
+ * answers by Kubernetes' libraries, in the same form, one a line; DIR holds the OpenAPI documents
+ * ("strategicpatch docs DIR").
  */
 #include <stdio.h>
 #include <stdlib.h>
