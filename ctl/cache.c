@@ -13,7 +13,7 @@
 static int from_status(const cJSON *status, char *path, size_t n, struct sa_err **err)
 {
     const cJSON *agent = cJSON_GetObjectItemCaseSensitive(status, "agent");
-    const char *sink = sa_json_string(agent, "sink"), *file = sa_json_string(agent, "sqlite_file");
+    const char *sink = sa_cli_string(agent, "sink"), *file = sa_cli_string(agent, "sqlite_file");
     if (strcmp(sink, "sqlite") != 0)
         return sa_err_set(
             err, SA_ENOTFOUND,
@@ -21,7 +21,7 @@ static int from_status(const cJSON *status, char *path, size_t n, struct sa_err 
             "read by --database",
             sink);
     int w = file[0] != '\0' ? snprintf(path, n, "%s", file)
-                            : snprintf(path, n, "%s/cache.db", sa_json_string(agent, "state_dir"));
+                            : snprintf(path, n, "%s/cache.db", sa_cli_string(agent, "state_dir"));
     return w >= 0 && (size_t)w < n ? 0 : sa_err_set(err, SA_ELIMIT, "the cache's path is too long");
 }
 

@@ -21,7 +21,8 @@ enum sa_exit {
     SA_EXIT_NO = 1,          /* it did not work, or the thing is not there */
     SA_EXIT_USAGE = 2,       /* the command line is wrong */
     SA_EXIT_UNREACHABLE = 3, /* no daemon answers on the socket */
-    SA_EXIT_DEGRADED = 4,    /* status: an account or the configuration needs attention */
+    SA_EXIT_DEGRADED = 4,    /* status: an account or the configuration needs attention; doctor:
+                                warnings */
 };
 
 enum sa_format { SA_FORMAT_TABLE, SA_FORMAT_WIDE, SA_FORMAT_JSON, SA_FORMAT_YAML, SA_FORMAT_NAME };
@@ -54,10 +55,10 @@ int sa_cli_fail(struct sa_err *err);
 int sa_cli_status_of(const char *socket, cJSON **status, struct sa_err **err);
 
 /* json.c: what members hold; "" and 0 where they are absent or of another type. */
-const char *sa_json_string(const cJSON *o, const char *name);
-double sa_json_num(const cJSON *o, const char *name);
-bool sa_json_true(const cJSON *o, const char *name);
-int sa_json_print(const cJSON *v); /* to standard output, indented; an exit code */
+const char *sa_cli_string(const cJSON *o, const char *name);
+double sa_cli_num(const cJSON *o, const char *name);
+bool sa_cli_true(const cJSON *o, const char *name);
+int sa_cli_print(const cJSON *v); /* to standard output, indented; an exit code */
 
 /* output.c */
 
@@ -65,7 +66,7 @@ enum sa_tone { SA_TONE_PLAIN, SA_TONE_GOOD, SA_TONE_WARN, SA_TONE_BAD, SA_TONE_D
 
 /* A table: cells are copied and rid of control characters, columns get the width of their longest
  * cell, the last is not padded. */
-struct sa_table {
+struct sa_grid {
     const char *const *heads;
     size_t columns;
     char **cells; /* rows * columns */
@@ -73,11 +74,11 @@ struct sa_table {
     size_t n, cap;
     bool failed;
 };
-void sa_table_init(struct sa_table *t, const char *const *heads, size_t columns);
-void sa_table_cell(struct sa_table *t, enum sa_tone tone, const char *fmt, ...)
+void sa_grid_init(struct sa_grid *t, const char *const *heads, size_t columns);
+void sa_grid_cell(struct sa_grid *t, enum sa_tone tone, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void sa_table_print(const struct sa_table *t, bool colour, struct sa_buf *out);
-void sa_table_free(struct sa_table *t);
+void sa_grid_print(const struct sa_grid *t, bool colour, struct sa_buf *out);
+void sa_grid_free(struct sa_grid *t);
 
 /* "95s", "12m", "3h", "4d" */
 void sa_format_age(double seconds, char *out, size_t n);
@@ -104,6 +105,7 @@ int sa_cmd_migrate(const struct sa_cli *c);      /* migrate.c */
 int sa_cmd_config(const struct sa_cli *c);       /* config.c */
 int sa_cmd_discover(const struct sa_cli *c);     /* discover.c */
 int sa_cmd_plan(const struct sa_cli *c);         /* plan.c: discover with --account */
+int sa_cmd_doctor(const struct sa_cli *c);       /* doctor.c */
 int sa_cmd_support_dump(const struct sa_cli *c); /* support.c */
 
 /* status.c, for top: the table of accounts of a status, and what its states come to. */

@@ -7,37 +7,36 @@
 #include "config/print.h"
 #include "ctl/check.h"
 
-static void value_cell(struct sa_table *t, enum sa_tone tone, const cJSON *v)
+static void value_cell(struct sa_grid *t, enum sa_tone tone, const cJSON *v)
 {
     char *text = cJSON_IsString(v) ? NULL : cJSON_PrintUnformatted(v);
     if (cJSON_IsString(v))
-        sa_table_cell(t, tone, "%s", v->valuestring);
+        sa_grid_cell(t, tone, "%s", v->valuestring);
     else
-        sa_table_cell(t, tone, "%s", text == NULL || cJSON_IsNull(v) ? "-" : text);
+        sa_grid_cell(t, tone, "%s", text == NULL || cJSON_IsNull(v) ? "-" : text);
     cJSON_free(text);
 }
 
 static int print_table(const struct sa_cli *c, const cJSON *list)
 {
     static const char *const heads[] = {"KEY", "VALUE", "DEFAULT", "SET IN"};
-    struct sa_table t;
+    struct sa_grid t;
     struct sa_buf out;
     const cJSON *d;
-    sa_table_init(&t, heads, sizeof heads / sizeof heads[0]);
+    sa_grid_init(&t, heads, sizeof heads / sizeof heads[0]);
     sa_buf_init(&out, 0);
     cJSON_ArrayForEach(d, list)
     {
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(d, "key"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(d, "key"));
         value_cell(&t, SA_TONE_PLAIN, cJSON_GetObjectItemCaseSensitive(d, "value"));
         value_cell(&t, SA_TONE_DIM, cJSON_GetObjectItemCaseSensitive(d, "default"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s:%.0f", sa_json_string(d, "file"),
-                      sa_json_num(d, "line"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s:%.0f", sa_cli_string(d, "file"), sa_cli_num(d, "line"));
     }
     if (cJSON_GetArraySize(list) == 0)
         sa_buf_adds(&out, "Nothing differs from the defaults.\n");
     else
-        sa_table_print(&t, c->colour, &out);
-    sa_table_free(&t);
+        sa_grid_print(&t, c->colour, &out);
+    sa_grid_free(&t);
     return sa_put(&out);
 }
 
@@ -67,7 +66,7 @@ static int diff(const struct sa_cli *c, const struct sa_config_paths *paths)
     sa_buf_free(&json);
     if (list == NULL)
         return SA_EXIT_NO;
-    r = c->format == SA_FORMAT_JSON ? sa_json_print(list) : print_table(c, list);
+    r = c->format == SA_FORMAT_JSON ? sa_cli_print(list) : print_table(c, list);
     cJSON_Delete(list);
     return r;
 }

@@ -47,17 +47,17 @@ static void print_reload(const cJSON *result)
 {
     const cJSON *p;
     cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(result, "problems"))
-        fprintf(stderr, "%s:%.0f:%.0f: %s: %s\n", sa_json_string(p, "file"), sa_json_num(p, "line"),
-                sa_json_num(p, "column"), sa_json_true(p, "warning") ? "warning" : "error",
-                sa_json_string(p, "text"));
-    if (!sa_json_true(result, "valid")) {
+        fprintf(stderr, "%s:%.0f:%.0f: %s: %s\n", sa_cli_string(p, "file"), sa_cli_num(p, "line"),
+                sa_cli_num(p, "column"), sa_cli_true(p, "warning") ? "warning" : "error",
+                sa_cli_string(p, "text"));
+    if (!sa_cli_true(result, "valid")) {
         fputs("The configuration is not valid; the one before it stays in force.\n", stderr);
         return;
     }
     printf("Accounts: %.0f added, %.0f changed, %.0f removed, %.0f with new credentials.%s\n",
-           sa_json_num(result, "added"), sa_json_num(result, "changed"),
-           sa_json_num(result, "removed"), sa_json_num(result, "credentials"),
-           sa_json_true(result, "settings") ? " Agent-wide settings changed." : "");
+           sa_cli_num(result, "added"), sa_cli_num(result, "changed"),
+           sa_cli_num(result, "removed"), sa_cli_num(result, "credentials"),
+           sa_cli_true(result, "settings") ? " Agent-wide settings changed." : "");
 }
 
 int sa_cmd_reload(const struct sa_cli *c)
@@ -70,7 +70,7 @@ int sa_cmd_reload(const struct sa_cli *c)
     if (result == NULL)
         r = sa_cli_fail(err);
     else if (c->format == SA_FORMAT_JSON)
-        sa_json_print(result);
+        sa_cli_print(result);
     else
         print_reload(result);
     cJSON_Delete(answer);

@@ -118,11 +118,11 @@ static int print(const struct sa_cli *cli, const struct sa_yaml *root, const cha
                                         "TRUST", "CREDENTIAL", "NAMESPACE"};
     const struct sa_yaml *contexts = sa_yaml_get(root, "contexts");
     struct sa_buf out, accounts;
-    struct sa_table t;
+    struct sa_grid t;
     size_t n = contexts != NULL && contexts->kind == SA_YAML_SEQUENCE ? contexts->n : 0;
     sa_buf_init(&out, 0);
     sa_buf_init(&accounts, 0);
-    sa_table_init(&t, heads, sizeof heads / sizeof heads[0]);
+    sa_grid_init(&t, heads, sizeof heads / sizeof heads[0]);
     if (cli->format == SA_FORMAT_JSON)
         sa_buf_addc(&out, '[');
     for (size_t i = 0; i < n; i++) {
@@ -130,22 +130,22 @@ static int print(const struct sa_cli *cli, const struct sa_yaml *root, const cha
         if (cli->format == SA_FORMAT_JSON)
             print_json(&c, i == 0, &out);
         print_account(&c, file, &accounts);
-        sa_table_cell(&t, SA_TONE_GOOD, "%s", c.current ? "*" : "");
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", c.name);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", c.server);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", c.trust);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", c.method);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", c.namespace);
+        sa_grid_cell(&t, SA_TONE_GOOD, "%s", c.current ? "*" : "");
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.name);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.server);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.trust);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.method);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.namespace);
     }
     if (cli->format == SA_FORMAT_JSON) {
         sa_buf_adds(&out, "]\n");
     } else {
-        sa_table_print(&t, cli->colour, &out);
+        sa_grid_print(&t, cli->colour, &out);
         sa_buf_adds(&out, "\nAs accounts, for a file in accounts.d:\n\n");
         sa_buf_add(&out, accounts.data == NULL ? "" : accounts.data, accounts.len);
         out.failed |= accounts.failed;
     }
-    sa_table_free(&t);
+    sa_grid_free(&t);
     sa_buf_free(&accounts);
     return sa_put(&out);
 }

@@ -105,9 +105,9 @@ static int print_table(const struct sa_cli *c, sqlite3 *db, sqlite3_stmt *st, st
                                         "STATUS",  "AGE",       "CHANGED", "DETAIL"};
     bool wide = c->format == SA_FORMAT_WIDE;
     double now = (double)time(NULL);
-    struct sa_table t;
+    struct sa_grid t;
     int r;
-    sa_table_init(&t, heads, wide ? 8 : 6);
+    sa_grid_init(&t, heads, wide ? 8 : 6);
     while ((r = sa_cache_step(db, st, err)) == 1) {
         struct sa_summary s;
         char changed[32];
@@ -115,23 +115,23 @@ static int print_table(const struct sa_cli *c, sqlite3 *db, sqlite3_stmt *st, st
         const char *namespace = sa_cache_text(st, NAMESPACE);
         sa_summarise(object, now, &s);
         cJSON_Delete(object);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_cache_text(st, ACCOUNT));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", namespace[0] == '\0' ? "-" : namespace);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_cache_text(st, KIND));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_cache_text(st, NAME));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", s.status);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", s.age);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cache_text(st, ACCOUNT));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", namespace[0] == '\0' ? "-" : namespace);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cache_text(st, KIND));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cache_text(st, NAME));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", s.status);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", s.age);
         if (wide) {
             sa_format_age(now - (double)sqlite3_column_int64(st, UPDATED) / 1e6, changed,
                           sizeof changed);
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", changed);
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", s.detail);
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", changed);
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", s.detail);
         }
         (*n)++;
     }
     if (*n > 0)
-        sa_table_print(&t, c->colour, out);
-    sa_table_free(&t);
+        sa_grid_print(&t, c->colour, out);
+    sa_grid_free(&t);
     return r;
 }
 

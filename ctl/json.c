@@ -3,24 +3,24 @@
 
 #include "ctl/cli.h"
 
-const char *sa_json_string(const cJSON *o, const char *name)
+const char *sa_cli_string(const cJSON *o, const char *name)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
     return cJSON_IsString(v) ? v->valuestring : "";
 }
 
-double sa_json_num(const cJSON *o, const char *name)
+double sa_cli_num(const cJSON *o, const char *name)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
     return cJSON_IsNumber(v) ? v->valuedouble : 0;
 }
 
-bool sa_json_true(const cJSON *o, const char *name)
+bool sa_cli_true(const cJSON *o, const char *name)
 {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, name));
 }
 
-int sa_json_print(const cJSON *v)
+int sa_cli_print(const cJSON *v)
 {
     struct sa_buf b;
     char *text = cJSON_Print(v);

@@ -58,6 +58,10 @@ static const struct command {
      "KUBECONFIG | --account ACCOUNT",
      "the contexts of a kubeconfig file, and accounts made of them; or what an account follows, "
      "and what not and why"},
+    {"doctor", 0, 64, TABLE | WIDE | JSON | YAML, false, false, true, sa_cmd_doctor,
+     "[FILE|DIRECTORY]... [--account A]",
+     "everything between here and there, step by step: what is wrong, and what to do; exit code 1 "
+     "with errors, 4 with warnings"},
     {"support-dump", 0, 64, TABLE, false, false, false, sa_cmd_support_dump, "[FILE|DIRECTORY]...",
      "what someone who helps needs to know, as one text"},
 };
@@ -67,13 +71,14 @@ static const char options_help[] =
     "\nOptions\n"
     "  -s, --socket PATH      the daemon's control socket (" STOCK_SOCKET ")\n"
     "      --database FILE    the local cache, where it is not the daemon's\n"
-    "      --account ACCOUNT  of get and tail: that account alone; of discover: which one\n"
+    "      --account ACCOUNT  of get, tail and doctor: that account alone; of discover:\n"
+    "                         which one\n"
     "  -n                     of get: a namespace; of top and tail: end after this many\n"
     "  -o, --output FORMAT    table, wide, json, yaml or name, as far as a command has it\n"
     "      --no-color         no colours; they are used on a terminal only, NO_COLOR is heeded\n"
     "  -h, --help, --version\n"
     "\nExit codes: 0 done, 1 failed or not found, 2 wrong command line, 3 no daemon answers,\n"
-    "4 status: an account or the configuration needs attention.\n";
+    "4 status: an account or the configuration needs attention; doctor: warnings.\n";
 
 static void print_help(void)
 {

@@ -96,22 +96,22 @@ static void print_table(const struct migration *m, bool colour, struct sa_buf *o
 {
     static const char *const heads[] = {"LINE", "KEY", "WHAT BECOMES OF IT", "WHY"};
     static const enum sa_tone tones[FATES] = {SA_TONE_GOOD, SA_TONE_WARN, SA_TONE_BAD, SA_TONE_BAD};
-    struct sa_table t;
-    sa_table_init(&t, heads, 4);
+    struct sa_grid t;
+    sa_grid_init(&t, heads, 4);
     for (size_t i = 0; i < m->n; i++) {
         const struct row *r = &m->rows[i];
         enum fate f = fate_of(r->key);
         char text[2 * PATH_LEN];
-        sa_table_cell(&t, SA_TONE_DIM, "%u", r->line);
+        sa_grid_cell(&t, SA_TONE_DIM, "%u", r->line);
         if (r->times > 1)
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s (%zu times)", r->path, r->times);
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s (%zu times)", r->path, r->times);
         else
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", r->path);
-        sa_table_cell(&t, tones[f], "%s", fate_names[f]);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", f == TAKEN ? "" : why(r, text, sizeof text));
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", r->path);
+        sa_grid_cell(&t, tones[f], "%s", fate_names[f]);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", f == TAKEN ? "" : why(r, text, sizeof text));
     }
-    sa_table_print(&t, colour, out);
-    sa_table_free(&t);
+    sa_grid_print(&t, colour, out);
+    sa_grid_free(&t);
 }
 
 static void print_json(const struct migration *m, struct sa_buf *out)

@@ -56,7 +56,7 @@ static int add(struct sa_manifests *m, cJSON *object, char *json, struct sa_err 
 static int add_flat(struct sa_manifests *m, const char *name, cJSON *object, char *json,
                     struct sa_err **err)
 {
-    const char *kind = sa_json_string(object, "kind");
+    const char *kind = sa_cli_string(object, "kind");
     size_t n = strlen(kind);
     cJSON *items = cJSON_GetObjectItemCaseSensitive(object, "items");
     int r = 0;
@@ -219,7 +219,7 @@ char *sa_patch_json(const char *name, const char *text, size_t n, struct sa_err 
 static int set_namespace(struct sa_manifest *one, const char *namespace, struct sa_err **err)
 {
     cJSON *metadata = cJSON_GetObjectItemCaseSensitive(one->object, "metadata");
-    const char *has = sa_json_string(metadata, "namespace");
+    const char *has = sa_cli_string(metadata, "namespace");
     if (strcmp(has, namespace) == 0)
         return 0;
     if (has[0] != '\0')

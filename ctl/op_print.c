@@ -26,13 +26,13 @@ static void put_text(FILE *to, const char *text)
 /* "deployment.apps/web" */
 static void put_name(const cJSON *object, struct sa_buf *out)
 {
-    const char *version = sa_json_string(object, "apiVersion"), *slash = strchr(version, '/');
-    for (const char *p = sa_json_string(object, "kind"); *p != '\0'; p++)
+    const char *version = sa_cli_string(object, "apiVersion"), *slash = strchr(version, '/');
+    for (const char *p = sa_cli_string(object, "kind"); *p != '\0'; p++)
         sa_buf_addc(out, (char)tolower((unsigned char)*p));
     if (slash != NULL)
         sa_buf_addf(out, ".%.*s", (int)(slash - version), version);
     sa_buf_addf(out, "/%s\n",
-                sa_json_string(cJSON_GetObjectItemCaseSensitive(object, "metadata"), "name"));
+                sa_cli_string(cJSON_GetObjectItemCaseSensitive(object, "metadata"), "name"));
 }
 
 static void put_json(const cJSON *v, struct sa_buf *out)
@@ -51,24 +51,24 @@ static int print_table(const struct sa_cli_op_print *p, struct sa_buf *out)
     static const char *const heads[] = {"NAMESPACE", "KIND", "NAME", "STATUS", "AGE", "DETAIL"};
     double now = (double)time(NULL);
     const cJSON *o;
-    struct sa_table t;
-    sa_table_init(&t, heads, p->op->format == SA_FORMAT_WIDE ? 6 : 5);
+    struct sa_grid t;
+    sa_grid_init(&t, heads, p->op->format == SA_FORMAT_WIDE ? 6 : 5);
     cJSON_ArrayForEach(o, p->objects)
     {
         const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(o, "metadata");
-        const char *namespace = sa_json_string(metadata, "namespace");
+        const char *namespace = sa_cli_string(metadata, "namespace");
         struct sa_summary s;
         sa_summarise(o, now, &s);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", namespace[0] == '\0' ? "-" : namespace);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(o, "kind"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(metadata, "name"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", s.status);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", s.age);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", namespace[0] == '\0' ? "-" : namespace);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(o, "kind"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(metadata, "name"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", s.status);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", s.age);
         if (t.columns == 6)
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", s.detail);
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", s.detail);
     }
-    sa_table_print(&t, p->colour, out);
-    sa_table_free(&t);
+    sa_grid_print(&t, p->colour, out);
+    sa_grid_free(&t);
     return 0;
 }
 
@@ -124,14 +124,14 @@ static void print_history(const char *title, const cJSON *revisions, struct sa_b
     }
     cJSON_ArrayForEach(r, revisions)
     {
-        size_t n = (size_t)snprintf(NULL, 0, "%.0f", sa_json_num(r, "revision"));
+        size_t n = (size_t)snprintf(NULL, 0, "%.0f", sa_cli_num(r, "revision"));
         width = n > width ? n : width;
     }
     sa_buf_addf(out, "%-*s  CHANGE-CAUSE\n", (int)width, "REVISION");
     cJSON_ArrayForEach(r, revisions)
     {
-        const char *cause = sa_json_string(r, "changeCause");
-        sa_buf_addf(out, "%-*.0f  %s\n", (int)width, sa_json_num(r, "revision"),
+        const char *cause = sa_cli_string(r, "changeCause");
+        sa_buf_addf(out, "%-*.0f  %s\n", (int)width, sa_cli_num(r, "revision"),
                     cause[0] == '\0' ? "<none>" : cause);
     }
     sa_buf_adds(out, "\n");
@@ -142,25 +142,25 @@ static void print_top(const struct sa_cli_op_print *p, const cJSON *pods, struct
     static const char *const heads[] = {"NAMESPACE", "POD", "NAME", "CPU(cores)", "MEMORY(bytes)"};
     bool spaces = p->op->namespace == NULL || p->op->all_namespaces;
     const cJSON *pod, *c;
-    struct sa_table t;
-    sa_table_init(&t, heads + (spaces ? 0 : 1), spaces ? 5 : 4);
+    struct sa_grid t;
+    sa_grid_init(&t, heads + (spaces ? 0 : 1), spaces ? 5 : 4);
     cJSON_ArrayForEach(pod, pods)
     {
         cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(pod, "containers"))
         {
             if (spaces)
-                sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(pod, "namespace"));
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(pod, "pod"));
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(c, "name"));
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(c, "cpu"));
-            sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(c, "memory"));
+                sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(pod, "namespace"));
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(pod, "pod"));
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(c, "name"));
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(c, "cpu"));
+            sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(c, "memory"));
         }
     }
     if (t.n > 0)
-        sa_table_print(&t, p->colour, out);
+        sa_grid_print(&t, p->colour, out);
     else
         fputs("No resources found\n", stderr);
-    sa_table_free(&t);
+    sa_grid_free(&t);
 }
 
 /* "Type  Reason  Age  From  Message" would need wide terminals: the time, and what happened. */
@@ -170,24 +170,24 @@ static void print_events(const struct sa_cli_op_print *p, const cJSON *value, st
     const cJSON *items =
         cJSON_IsArray(value) ? value : cJSON_GetObjectItemCaseSensitive(value, "items");
     const cJSON *e;
-    struct sa_table t;
-    sa_table_init(&t, heads, 5);
+    struct sa_grid t;
+    sa_grid_init(&t, heads, 5);
     cJSON_ArrayForEach(e, items)
     {
-        const char *last = sa_json_string(e, "lastTimestamp");
-        double count = sa_json_num(e, "count");
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s",
-                      last[0] != '\0' ? last : sa_json_string(e, "eventTime"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(e, "type"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(e, "reason"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%.0f", count > 0 ? count : 1);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(e, "message"));
+        const char *last = sa_cli_string(e, "lastTimestamp");
+        double count = sa_cli_num(e, "count");
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s",
+                     last[0] != '\0' ? last : sa_cli_string(e, "eventTime"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(e, "type"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(e, "reason"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%.0f", count > 0 ? count : 1);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(e, "message"));
     }
     if (t.n > 0)
-        sa_table_print(&t, p->colour, out);
+        sa_grid_print(&t, p->colour, out);
     else
         fputs("No events found.\n", stderr);
-    sa_table_free(&t);
+    sa_grid_free(&t);
 }
 
 /* A change: kubectl's line, or what -o asks for of the object that came back. */

@@ -293,18 +293,18 @@ static int delete_listed(struct sa_cli_op_requests *out, const struct sa_cli_op 
         const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(o, "metadata");
         struct sa_cli_op one = *op;
         struct sa_buf kind;
-        const char *version = sa_json_string(o, "apiVersion"), *slash = strchr(version, '/');
+        const char *version = sa_cli_string(o, "apiVersion"), *slash = strchr(version, '/');
         sa_buf_init(&kind, 0);
-        sa_buf_adds(&kind, sa_json_string(o, "kind"));
+        sa_buf_adds(&kind, sa_cli_string(o, "kind"));
         if (slash != NULL) /* "Deployment.v1.apps" */
             sa_buf_addf(&kind, ".%s.%.*s", slash + 1, (int)(slash - version), version);
-        one.namespace = sa_json_string(metadata, "namespace");
+        one.namespace = sa_cli_string(metadata, "namespace");
         one.selector = "";
         int r = kind.failed ? sa_err_set(err, SA_EMEMORY, "no memory for the request")
-                : sa_json_string(metadata, "name")[0] == '\0'
+                : sa_cli_string(metadata, "name")[0] == '\0'
                     ? sa_err_set(err, SA_EREFUSED, "resource name may not be empty")
                     : named(out, &one, kind.data == NULL ? "" : kind.data, kind.len,
-                            sa_json_string(metadata, "name"), delete, err);
+                            sa_cli_string(metadata, "name"), delete, err);
         sa_buf_free(&kind);
         if (r != 0)
             return -1;

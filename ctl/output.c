@@ -9,9 +9,9 @@
 
 #define GAP "   "
 
-void sa_table_init(struct sa_table *t, const char *const *heads, size_t columns)
+void sa_grid_init(struct sa_grid *t, const char *const *heads, size_t columns)
 {
-    *t = (struct sa_table){.heads = heads, .columns = columns};
+    *t = (struct sa_grid){.heads = heads, .columns = columns};
 }
 
 /* What others wrote must not steer the terminal: C0, DEL, and C1 as UTF-8. */
@@ -25,7 +25,7 @@ static void blank_controls(char *s)
     }
 }
 
-void sa_table_cell(struct sa_table *t, enum sa_tone tone, const char *fmt, ...)
+void sa_grid_cell(struct sa_grid *t, enum sa_tone tone, const char *fmt, ...)
 {
     if (t->n == t->cap) {
         size_t cap = t->cap == 0 ? 64 : t->cap * 2;
@@ -87,7 +87,7 @@ static void put_cell(struct sa_buf *out, const char *text, size_t width, enum sa
         sa_buf_addc(out, ' ');
 }
 
-void sa_table_print(const struct sa_table *t, bool colour, struct sa_buf *out)
+void sa_grid_print(const struct sa_grid *t, bool colour, struct sa_buf *out)
 {
     size_t *width = calloc(t->columns, sizeof *width);
     if (width == NULL || t->failed) {
@@ -114,13 +114,13 @@ void sa_table_print(const struct sa_table *t, bool colour, struct sa_buf *out)
     free(width);
 }
 
-void sa_table_free(struct sa_table *t)
+void sa_grid_free(struct sa_grid *t)
 {
     for (size_t i = 0; i < t->n; i++)
         free(t->cells[i]);
     free(t->cells);
     free(t->tones);
-    *t = (struct sa_table){0};
+    *t = (struct sa_grid){0};
 }
 
 void sa_format_age(double seconds, char *out, size_t n)

@@ -26,28 +26,28 @@ static bool is_followed(const char *state)
     return strcmp(state, "omitted") != 0 && strcmp(state, "not served") != 0;
 }
 
-static void cell_or_dash(struct sa_table *t, const char *text)
+static void cell_or_dash(struct sa_grid *t, const char *text)
 {
-    sa_table_cell(t, SA_TONE_PLAIN, "%s", text[0] == '\0' ? "-" : text);
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", text[0] == '\0' ? "-" : text);
 }
 
-static void put_row(struct sa_table *t, const cJSON *row)
+static void put_row(struct sa_grid *t, const cJSON *row)
 {
-    const char *group = sa_json_string(row, "group"), *resource = sa_json_string(row, "resource");
-    const char *state = sa_json_string(row, "state"), *namespace = sa_json_string(row, "namespace");
-    const char *name = resource[0] == '\0' ? sa_json_string(row, "kind") : resource;
-    sa_table_cell(t, SA_TONE_PLAIN, "%s%s%s", name, group[0] == '\0' ? "" : ".", group);
-    cell_or_dash(t, sa_json_string(row, "version"));
+    const char *group = sa_cli_string(row, "group"), *resource = sa_cli_string(row, "resource");
+    const char *state = sa_cli_string(row, "state"), *namespace = sa_cli_string(row, "namespace");
+    const char *name = resource[0] == '\0' ? sa_cli_string(row, "kind") : resource;
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s%s%s", name, group[0] == '\0' ? "" : ".", group);
+    cell_or_dash(t, sa_cli_string(row, "version"));
     if (namespace[0] != '\0')
-        sa_table_cell(t, SA_TONE_PLAIN, "%s", namespace);
+        sa_grid_cell(t, SA_TONE_PLAIN, "%s", namespace);
     else
-        sa_table_cell(t, SA_TONE_PLAIN, "%s", sa_json_true(row, "namespaced") ? "all" : "-");
-    sa_table_cell(t, tone_of(state), "%s", state);
+        sa_grid_cell(t, SA_TONE_PLAIN, "%s", sa_cli_true(row, "namespaced") ? "all" : "-");
+    sa_grid_cell(t, tone_of(state), "%s", state);
     if (is_followed(state))
-        sa_table_cell(t, SA_TONE_PLAIN, "%.0f", sa_json_num(row, "objects"));
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", sa_cli_num(row, "objects"));
     else
-        sa_table_cell(t, SA_TONE_PLAIN, "-");
-    sa_table_cell(t, SA_TONE_PLAIN, "%s", sa_json_string(row, "why"));
+        sa_grid_cell(t, SA_TONE_PLAIN, "-");
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", sa_cli_string(row, "why"));
 }
 
 static int print(const struct sa_cli *cli, const cJSON *rows, const cJSON *end)
@@ -55,23 +55,23 @@ static int print(const struct sa_cli *cli, const cJSON *rows, const cJSON *end)
     static const char *const heads[] = {"RESOURCE", "VERSION", "NAMESPACE",
                                         "STATE",    "OBJECTS", "WHY"};
     const cJSON *row;
-    struct sa_table t;
+    struct sa_grid t;
     struct sa_buf out;
-    double left_off = sa_json_num(end, "left_off");
+    double left_off = sa_cli_num(end, "left_off");
     sa_buf_init(&out, 0);
-    sa_buf_addf(&out, "%s: %s", sa_json_string(end, "account"), sa_json_string(end, "state"));
-    if (sa_json_string(end, "last_error")[0] != '\0')
-        sa_buf_addf(&out, "; last error: %s", sa_json_string(end, "last_error"));
+    sa_buf_addf(&out, "%s: %s", sa_cli_string(end, "account"), sa_cli_string(end, "state"));
+    if (sa_cli_string(end, "last_error")[0] != '\0')
+        sa_buf_addf(&out, "; last error: %s", sa_cli_string(end, "last_error"));
     sa_buf_adds(&out, "\n\n");
-    sa_table_init(&t, heads, sizeof heads / sizeof heads[0]);
+    sa_grid_init(&t, heads, sizeof heads / sizeof heads[0]);
     cJSON_ArrayForEach(row, rows) put_row(&t, row);
     if (cJSON_GetArraySize(rows) > 0)
-        sa_table_print(&t, cli->colour, &out);
+        sa_grid_print(&t, cli->colour, &out);
     else
         sa_buf_adds(&out, "Nothing is discovered yet.\n");
     if (left_off > 0)
         sa_buf_addf(&out, "\n%.0f more that are not followed were left off.\n", left_off);
-    sa_table_free(&t);
+    sa_grid_free(&t);
     return sa_put(&out);
 }
 
@@ -82,7 +82,7 @@ static int print_json(cJSON *end, cJSON *rows)
         cJSON_Delete(rows);
         return SA_EXIT_NO;
     }
-    return sa_json_print(end);
+    return sa_cli_print(end);
 }
 
 int sa_cmd_plan(const struct sa_cli *c)

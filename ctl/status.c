@@ -43,11 +43,11 @@ bool sa_status_degraded(const cJSON *status)
 {
     const cJSON *agent = cJSON_GetObjectItemCaseSensitive(status, "agent"), *a;
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(agent, "config");
-    if (!sa_json_true(config, "valid"))
+    if (!sa_cli_true(config, "valid"))
         return true;
     cJSON_ArrayForEach(a, cJSON_GetObjectItemCaseSensitive(status, "accounts"))
     {
-        if (is_degraded(sa_json_string(a, "state")))
+        if (is_degraded(sa_cli_string(a, "state")))
             return true;
     }
     return false;
@@ -57,13 +57,12 @@ static void head_uplink(const cJSON *agent, struct sa_buf *out)
 {
     const cJSON *uplink = cJSON_GetObjectItemCaseSensitive(agent, "uplink");
     char age[32];
-    sa_buf_addf(out, "uplink: %s %s", sa_json_string(agent, "sink"),
-                sa_json_string(uplink, "state"));
-    if (sa_json_string(uplink, "server")[0] != '\0')
-        sa_buf_addf(out, ", %s", sa_json_string(uplink, "server"));
-    if (sa_json_string(uplink, "last_error")[0] != '\0') {
-        sa_format_age(sa_json_num(uplink, "last_error_age_s"), age, sizeof age);
-        sa_buf_addf(out, "; %s (%s ago)", sa_json_string(uplink, "last_error"), age);
+    sa_buf_addf(out, "uplink: %s %s", sa_cli_string(agent, "sink"), sa_cli_string(uplink, "state"));
+    if (sa_cli_string(uplink, "server")[0] != '\0')
+        sa_buf_addf(out, ", %s", sa_cli_string(uplink, "server"));
+    if (sa_cli_string(uplink, "last_error")[0] != '\0') {
+        sa_format_age(sa_cli_num(uplink, "last_error_age_s"), age, sizeof age);
+        sa_buf_addf(out, "; %s (%s ago)", sa_cli_string(uplink, "last_error"), age);
     }
     sa_buf_addc(out, '\n');
 }
@@ -71,18 +70,18 @@ static void head_uplink(const cJSON *agent, struct sa_buf *out)
 static void head_config(const cJSON *agent, bool colour, struct sa_buf *out)
 {
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(agent, "config"), *p;
-    bool valid = sa_json_true(config, "valid");
+    bool valid = sa_cli_true(config, "valid");
     if (!valid)
         sa_buf_addf(out, "%sconfiguration: not valid; the one before it stays in force%s\n",
                     colour ? "\033[31m" : "", colour ? "\033[0m" : "");
     cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(config, "problems"))
     {
-        bool warning = sa_json_true(p, "warning");
+        bool warning = sa_cli_true(p, "warning");
         if (warning && valid)
             continue; /* they were logged, and `check` shows them */
-        sa_buf_addf(out, "  %s:%.0f:%.0f: %s: %s\n", sa_json_string(p, "file"),
-                    sa_json_num(p, "line"), sa_json_num(p, "column"), warning ? "warning" : "error",
-                    sa_json_string(p, "text"));
+        sa_buf_addf(out, "  %s:%.0f:%.0f: %s: %s\n", sa_cli_string(p, "file"),
+                    sa_cli_num(p, "line"), sa_cli_num(p, "column"), warning ? "warning" : "error",
+                    sa_cli_string(p, "text"));
     }
 }
 
@@ -92,11 +91,11 @@ void sa_status_head(const cJSON *status, bool colour, struct sa_buf *out)
     const cJSON *accounts = cJSON_GetObjectItemCaseSensitive(status, "accounts"), *a;
     char age[32];
     int bad = 0, n = cJSON_GetArraySize(accounts);
-    cJSON_ArrayForEach(a, accounts) bad += is_degraded(sa_json_string(a, "state"));
-    sa_format_age(sa_json_num(agent, "uptime_s"), age, sizeof age);
+    cJSON_ArrayForEach(a, accounts) bad += is_degraded(sa_cli_string(a, "state"));
+    sa_format_age(sa_cli_num(agent, "uptime_s"), age, sizeof age);
     sa_buf_addf(out, "scale-agent %s %s, pid %.0f, up %s; %d account%s",
-                sa_json_string(agent, "version"), sa_json_string(agent, "agent_id"),
-                sa_json_num(agent, "pid"), age, n, n == 1 ? "" : "s");
+                sa_cli_string(agent, "version"), sa_cli_string(agent, "agent_id"),
+                sa_cli_num(agent, "pid"), age, n, n == 1 ? "" : "s");
     if (bad > 0)
         sa_buf_addf(out, ", %s%d need%s attention%s", colour ? "\033[31m" : "", bad,
                     bad == 1 ? "s" : "", colour ? "\033[0m" : "");
@@ -110,51 +109,51 @@ static const cJSON *account_named(const cJSON *status, const char *name)
     const cJSON *a;
     cJSON_ArrayForEach(a, cJSON_GetObjectItemCaseSensitive(status, "accounts"))
     {
-        if (strcmp(sa_json_string(a, "name"), name) == 0)
+        if (strcmp(sa_cli_string(a, "name"), name) == 0)
             return a;
     }
     return NULL;
 }
 
-static void cell_error(struct sa_table *t, const cJSON *a)
+static void cell_error(struct sa_grid *t, const cJSON *a)
 {
-    const char *text = sa_json_string(a, "last_error");
+    const char *text = sa_cli_string(a, "last_error");
     char age[32];
     if (text[0] == '\0') {
-        sa_table_cell(t, SA_TONE_PLAIN, "-");
+        sa_grid_cell(t, SA_TONE_PLAIN, "-");
         return;
     }
-    sa_format_age(sa_json_num(a, "last_error_age_s"), age, sizeof age);
-    sa_table_cell(t, SA_TONE_PLAIN, "%.*s%s (%s ago)", MAX_ERROR, text,
-                  strlen(text) > MAX_ERROR ? "..." : "", age);
+    sa_format_age(sa_cli_num(a, "last_error_age_s"), age, sizeof age);
+    sa_grid_cell(t, SA_TONE_PLAIN, "%.*s%s (%s ago)", MAX_ERROR, text,
+                 strlen(text) > MAX_ERROR ? "..." : "", age);
 }
 
 /* Growth of a counter since `before`, a second. A worker that was restarted begins at 0. */
 static double rate(const cJSON *now, const cJSON *before, const char *name, double seconds)
 {
-    double d = sa_json_num(now, name) - sa_json_num(before, name);
+    double d = sa_cli_num(now, name) - sa_cli_num(before, name);
     return before == NULL || d < 0 || seconds <= 0 ? 0 : d / seconds;
 }
 
-static void add_row(struct sa_table *t, const cJSON *a, const cJSON *before, double seconds)
+static void add_row(struct sa_grid *t, const cJSON *a, const cJSON *before, double seconds)
 {
-    const char *state = sa_json_string(a, "state"), *version = sa_json_string(a, "version");
+    const char *state = sa_cli_string(a, "state"), *version = sa_cli_string(a, "version");
     char objects[32], lag[32];
-    sa_format_count(sa_json_num(a, "objects"), objects, sizeof objects);
-    sa_format_lag(sa_json_num(a, "lag_microseconds"), lag, sizeof lag);
-    sa_table_cell(t, SA_TONE_PLAIN, "%s", sa_json_string(a, "name"));
-    sa_table_cell(t, tone_of(state), "%s", state);
-    sa_table_cell(t, SA_TONE_PLAIN, "%s", version[0] == '\0' ? "-" : version);
-    sa_table_cell(t, SA_TONE_PLAIN, "%.0f", sa_json_num(a, "watches"));
-    sa_table_cell(t, SA_TONE_PLAIN, "%s", objects);
+    sa_format_count(sa_cli_num(a, "objects"), objects, sizeof objects);
+    sa_format_lag(sa_cli_num(a, "lag_microseconds"), lag, sizeof lag);
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", sa_cli_string(a, "name"));
+    sa_grid_cell(t, tone_of(state), "%s", state);
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", version[0] == '\0' ? "-" : version);
+    sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "watches"));
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", objects);
     if (seconds > 0) {
-        sa_table_cell(t, SA_TONE_PLAIN, "%.0f", rate(a, before, "events_total", seconds));
-        sa_table_cell(t, SA_TONE_PLAIN, "%.0f", rate(a, before, "deltas_total", seconds));
-        sa_table_cell(t, SA_TONE_PLAIN, "%.1fM", sa_json_num(a, "memory_bytes") / 1e6);
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", rate(a, before, "events_total", seconds));
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", rate(a, before, "deltas_total", seconds));
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.1fM", sa_cli_num(a, "memory_bytes") / 1e6);
     }
-    sa_table_cell(t, SA_TONE_PLAIN, "%s", sa_json_num(a, "events_total") > 0 ? lag : "-");
-    sa_table_cell(t, sa_json_num(a, "restarts") > 0 ? SA_TONE_WARN : SA_TONE_PLAIN, "%.0f",
-                  sa_json_num(a, "restarts"));
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", sa_cli_num(a, "events_total") > 0 ? lag : "-");
+    sa_grid_cell(t, sa_cli_num(a, "restarts") > 0 ? SA_TONE_WARN : SA_TONE_PLAIN, "%.0f",
+                 sa_cli_num(a, "restarts"));
     cell_error(t, a);
 }
 
@@ -167,23 +166,23 @@ void sa_status_table(const cJSON *status, const cJSON *before, double seconds, b
                                        "OBJECTS", "EVENTS/S", "DELTAS/S",  "MEMORY",
                                        "LAG",     "RESTARTS", "LAST ERROR"};
     const cJSON *a;
-    struct sa_table t;
+    struct sa_grid t;
     if (seconds > 0)
-        sa_table_init(&t, live, sizeof live / sizeof live[0]);
+        sa_grid_init(&t, live, sizeof live / sizeof live[0]);
     else
-        sa_table_init(&t, brief, sizeof brief / sizeof brief[0]);
+        sa_grid_init(&t, brief, sizeof brief / sizeof brief[0]);
     /* what needs attention first; otherwise as configured */
     for (int round = 0; round < 2; round++) {
         cJSON_ArrayForEach(a, cJSON_GetObjectItemCaseSensitive(status, "accounts"))
         {
-            if (is_degraded(sa_json_string(a, "state")) == (round == 0))
+            if (is_degraded(sa_cli_string(a, "state")) == (round == 0))
                 add_row(&t, a,
-                        before == NULL ? NULL : account_named(before, sa_json_string(a, "name")),
+                        before == NULL ? NULL : account_named(before, sa_cli_string(a, "name")),
                         seconds);
         }
     }
-    sa_table_print(&t, colour, out);
-    sa_table_free(&t);
+    sa_grid_print(&t, colour, out);
+    sa_grid_free(&t);
 }
 
 int sa_cmd_status(const struct sa_cli *c)
@@ -195,7 +194,7 @@ int sa_cmd_status(const struct sa_cli *c)
         return sa_cli_fail(err);
     int r;
     if (c->format == SA_FORMAT_JSON) {
-        r = sa_json_print(status);
+        r = sa_cli_print(status);
     } else {
         sa_buf_init(&out, 0);
         sa_status_head(status, c->colour, &out);
@@ -213,21 +212,21 @@ static void accounts_table(const cJSON *accounts, bool colour, struct sa_buf *ou
 {
     static const char *const heads[] = {"ACCOUNT", "STATE", "SERVER", "CLUSTER", "PID", "FILE"};
     const cJSON *a;
-    struct sa_table t;
-    sa_table_init(&t, heads, sizeof heads / sizeof heads[0]);
+    struct sa_grid t;
+    sa_grid_init(&t, heads, sizeof heads / sizeof heads[0]);
     cJSON_ArrayForEach(a, accounts)
     {
-        const char *state = sa_json_string(a, "state"), *server = sa_json_string(a, "server");
-        const char *cluster = sa_json_string(a, "cluster");
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(a, "name"));
-        sa_table_cell(&t, tone_of(state), "%s", state);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", server[0] == '\0' ? "-" : server);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", cluster[0] == '\0' ? "-" : cluster);
-        sa_table_cell(&t, SA_TONE_PLAIN, "%.0f", sa_json_num(a, "pid"));
-        sa_table_cell(&t, SA_TONE_PLAIN, "%s", sa_json_string(a, "file"));
+        const char *state = sa_cli_string(a, "state"), *server = sa_cli_string(a, "server");
+        const char *cluster = sa_cli_string(a, "cluster");
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(a, "name"));
+        sa_grid_cell(&t, tone_of(state), "%s", state);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", server[0] == '\0' ? "-" : server);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", cluster[0] == '\0' ? "-" : cluster);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "pid"));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(a, "file"));
     }
-    sa_table_print(&t, colour, out);
-    sa_table_free(&t);
+    sa_grid_print(&t, colour, out);
+    sa_grid_free(&t);
 }
 
 int sa_cmd_accounts(const struct sa_cli *c)
@@ -239,12 +238,12 @@ int sa_cmd_accounts(const struct sa_cli *c)
         return sa_cli_fail(err);
     int r;
     if (c->format == SA_FORMAT_JSON) {
-        r = sa_json_print(accounts);
+        r = sa_cli_print(accounts);
     } else {
         sa_buf_init(&out, 0);
         if (c->format == SA_FORMAT_NAME) {
             const cJSON *a;
-            cJSON_ArrayForEach(a, accounts) sa_buf_addf(&out, "%s\n", sa_json_string(a, "name"));
+            cJSON_ArrayForEach(a, accounts) sa_buf_addf(&out, "%s\n", sa_cli_string(a, "name"));
         } else {
             accounts_table(accounts, c->colour, &out);
         }

@@ -22,18 +22,18 @@ static void add_images(const cJSON *pod_spec, struct sa_summary *out)
 {
     const cJSON *c;
     cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(pod_spec, "containers"))
-        append(out->detail, sizeof out->detail, sa_json_string(c, "image"));
+        append(out->detail, sizeof out->detail, sa_cli_string(c, "image"));
 }
 
 static void pod(const cJSON *o, struct sa_summary *out)
 {
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(o, "status");
-    const char *phase = sa_json_string(status, "phase");
+    const char *phase = sa_cli_string(status, "phase");
     bool going = at(o, "metadata", "deletionTimestamp") != NULL;
     append(out->status, sizeof out->status, going ? "Terminating" : phase);
-    append(out->detail, sizeof out->detail, sa_json_string(status, "podIP"));
+    append(out->detail, sizeof out->detail, sa_cli_string(status, "podIP"));
     append(out->detail, sizeof out->detail,
-           sa_json_string(cJSON_GetObjectItemCaseSensitive(o, "spec"), "nodeName"));
+           sa_cli_string(cJSON_GetObjectItemCaseSensitive(o, "spec"), "nodeName"));
     add_images(cJSON_GetObjectItemCaseSensitive(o, "spec"), out);
 }
 
@@ -42,7 +42,7 @@ static void replicated(const cJSON *o, struct sa_summary *out)
 {
     const cJSON *wanted = at(o, "spec", "replicas");
     snprintf(out->status, sizeof out->status, "%.0f/%.0f",
-             sa_json_num(cJSON_GetObjectItemCaseSensitive(o, "status"), "readyReplicas"),
+             sa_cli_num(cJSON_GetObjectItemCaseSensitive(o, "status"), "readyReplicas"),
              cJSON_IsNumber(wanted) ? wanted->valuedouble : 1);
     add_images(at(cJSON_GetObjectItemCaseSensitive(o, "spec"), "template", "spec"), out);
 }
@@ -50,23 +50,23 @@ static void replicated(const cJSON *o, struct sa_summary *out)
 static void daemon_set(const cJSON *o, struct sa_summary *out)
 {
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(o, "status");
-    snprintf(out->status, sizeof out->status, "%.0f/%.0f", sa_json_num(status, "numberReady"),
-             sa_json_num(status, "desiredNumberScheduled"));
+    snprintf(out->status, sizeof out->status, "%.0f/%.0f", sa_cli_num(status, "numberReady"),
+             sa_cli_num(status, "desiredNumberScheduled"));
     add_images(at(cJSON_GetObjectItemCaseSensitive(o, "spec"), "template", "spec"), out);
 }
 
 static void service(const cJSON *o, struct sa_summary *out)
 {
     const cJSON *spec = cJSON_GetObjectItemCaseSensitive(o, "spec");
-    append(out->status, sizeof out->status, sa_json_string(spec, "type"));
-    append(out->detail, sizeof out->detail, sa_json_string(spec, "clusterIP"));
+    append(out->status, sizeof out->status, sa_cli_string(spec, "type"));
+    append(out->detail, sizeof out->detail, sa_cli_string(spec, "clusterIP"));
 }
 
 static void job(const cJSON *o, struct sa_summary *out)
 {
     const cJSON *wanted = at(o, "spec", "completions");
     snprintf(out->status, sizeof out->status, "%.0f/%.0f",
-             sa_json_num(cJSON_GetObjectItemCaseSensitive(o, "status"), "succeeded"),
+             sa_cli_num(cJSON_GetObjectItemCaseSensitive(o, "status"), "succeeded"),
              cJSON_IsNumber(wanted) ? wanted->valuedouble : 1);
     add_images(at(cJSON_GetObjectItemCaseSensitive(o, "spec"), "template", "spec"), out);
 }
@@ -75,7 +75,7 @@ static void job(const cJSON *o, struct sa_summary *out)
 static void phase(const cJSON *o, struct sa_summary *out)
 {
     append(out->status, sizeof out->status,
-           sa_json_string(cJSON_GetObjectItemCaseSensitive(o, "status"), "phase"));
+           sa_cli_string(cJSON_GetObjectItemCaseSensitive(o, "status"), "phase"));
 }
 
 static const struct {
@@ -102,7 +102,7 @@ static void set_age(const cJSON *o, double now, struct sa_summary *out)
 
 void sa_summarise(const cJSON *object, double now, struct sa_summary *out)
 {
-    const char *kind = sa_json_string(object, "kind");
+    const char *kind = sa_cli_string(object, "kind");
     void (*summarise)(const cJSON *, struct sa_summary *) = phase;
     *out = (struct sa_summary){{0}, {0}, {0}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

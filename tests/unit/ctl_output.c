@@ -12,19 +12,19 @@
 START_TEST(columns_line_up)
 {
     static const char *const heads[] = {"A", "LONGER", "C"};
-    struct sa_table t;
+    struct sa_grid t;
     struct sa_buf b;
     sa_buf_init(&b, 0);
-    sa_table_init(&t, heads, 3);
-    sa_table_cell(&t, SA_TONE_PLAIN, "\xc3\xa9\xc3\xa9");
-    sa_table_cell(&t, SA_TONE_BAD, "%d", 5);
-    sa_table_cell(&t, SA_TONE_PLAIN, "a\033[31m\xc2\x9b\n\x7f!");
-    sa_table_print(&t, false, &b);
+    sa_grid_init(&t, heads, 3);
+    sa_grid_cell(&t, SA_TONE_PLAIN, "\xc3\xa9\xc3\xa9");
+    sa_grid_cell(&t, SA_TONE_BAD, "%d", 5);
+    sa_grid_cell(&t, SA_TONE_PLAIN, "a\033[31m\xc2\x9b\n\x7f!");
+    sa_grid_print(&t, false, &b);
     ck_assert_str_eq(b.data, "A    LONGER   C\n\xc3\xa9\xc3\xa9   5        a [31m    !\n");
     sa_buf_reset(&b);
-    sa_table_print(&t, true, &b);
+    sa_grid_print(&t, true, &b);
     ck_assert_ptr_nonnull(strstr(b.data, "\033[31m5\033[0m        "));
-    sa_table_free(&t);
+    sa_grid_free(&t);
     sa_buf_free(&b);
 }
 END_TEST
