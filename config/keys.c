@@ -28,9 +28,10 @@
 #define CD_POLLING    "It tunes how Clouddriver polls a cluster; here changes are streamed."
 #define CD_ITSELF     "It is for Clouddriver itself; set it there."
 #define CD_DEPRECATED "Clouddriver itself no longer uses it."
-#define NO_OPERATIONS                                                                              \
-    "It is for operations; this version streams changes and takes none. What fails while "         \
-    "streaming is repeated until it succeeds."
+#define ASKED_AGAIN                                                                                \
+    "A result that could not be sent is not sent again by itself: Clouddriver's side asks for it " \
+    "again, by the operation's id, as soon as there is a stream, and for ten minutes the agent "   \
+    "knows what it did."
 #define DYNAMIC                                                                                    \
     "Accounts are not taken over from Clouddriver: it keeps those and polls them. To stream one, " \
     "name it in a file."
@@ -110,10 +111,12 @@ const struct sa_key sa_keys[] = {
  .preset = "20",
  .help = "How long a heartbeat may stay without an answer before the connection is given up; 0: "
          "for ever."},
-{.path = "clouddriver.keepAliveOperationSeconds", IGNORED, .help = NO_OPERATIONS},
-{.path = "clouddriver.responseRetries.enabled", IGNORED, .help = NO_OPERATIONS},
-{.path = "clouddriver.responseRetries.maxRetries", IGNORED, .help = NO_OPERATIONS},
-{.path = "clouddriver.responseRetries.backOffMs", IGNORED, .help = NO_OPERATIONS},
+{.path = "clouddriver.keepAliveOperationSeconds", IGNORED,
+ .help = "A connection without operations is no sign of a broken one; heartbeats find that out "
+         "(clouddriver.keepAliveHeartbeatSeconds)."},
+{.path = "clouddriver.responseRetries.enabled", IGNORED, .help = ASKED_AGAIN},
+{.path = "clouddriver.responseRetries.maxRetries", IGNORED, .help = ASKED_AGAIN},
+{.path = "clouddriver.responseRetries.backOffMs", IGNORED, .help = ASKED_AGAIN},
 
 /* all clusters */
 {.path = "kubernetes.noProxy", BOOL, COMMON(no_proxy),

@@ -13,6 +13,7 @@
 #include "worker/credential_internal.h"
 
 #define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
+#define NAMESPACE_MAX       63u /* RFC 1123 label */
 
 static const char *const part_names[SA_PART_COUNT] = {"kubeconfig", "certificate authority",
                                                       "client certificate", "client key", "token"};
@@ -157,11 +158,28 @@ static int service_account_endpoint(struct sa_credential *c, struct sa_err **err
     return sa_endpoint_make(url, NULL, NULL, !c->no_proxy, &c->endpoint, err);
 }
 
+/* Where client-go in a pod sends what names no namespace. A file that can't be read is as one that
+ * is not there. */
+static int read_pod_namespace(struct sa_credential *c, const char *dir, struct sa_err **err)
+{
+    const char *given = getenv("POD_NAMESPACE");
+    SA_CLEANUP(sa_freep) char *file = join(dir, "namespace");
+    SA_CLEANUP(sa_secret_free) struct sa_secret read = {0};
+    bool ok = file != NULL;
+    if (ok && given != NULL && given[0] != '\0') {
+        c->pod_namespace = copy(given, &ok);
+    } else if (ok && sa_credential_load(file, &read, NULL) == 0) {
+        sa_secret_trim(&read);
+        c->pod_namespace = copy(read.p, &ok);
+    }
+    return ok ? 0 : sa_err_set(err, SA_EMEMORY, "credential");
+}
+
 static int open_service_account(struct sa_credential *c, const char *dir, const uint8_t *key,
                                 struct sa_err **err)
 {
     struct sa_credential_plan p = {0};
-    if (service_account_endpoint(c, err) != 0)
+    if (service_account_endpoint(c, err) != 0 || read_pod_namespace(c, dir, err) != 0)
         return -1;
     p.path[SA_PART_CA] = join(dir, "ca.crt");
     p.path[SA_PART_TOKEN] = join(dir, "token");
@@ -362,13 +380,32 @@ static int start_exec(struct sa_credential *c, struct sa_loop *l, int *fd, struc
     return c->exec != NULL ? 0 : -1;
 }
 
+const char *sa_credential_namespace(const struct sa_credential *c)
+{
+    const char *name = c->service_account ? c->pod_namespace : c->kube.namespace;
+    return name != NULL ? name : "";
+}
+
+/* Half of a wrong name could be another one's whole. */
+static int check_namespace(const struct sa_credential *c, struct sa_err **err)
+{
+    const char *name = sa_credential_namespace(c);
+    size_t n = strlen(name);
+    if (n <= NAMESPACE_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n)
+        return 0;
+    return sa_err_set(err, SA_ECONFIG,
+                      "%s: \"%.100s\" is no name of a namespace (RFC 1123 label: at most 63 lower "
+                      "case letters, digits and -)",
+                      c->service_account ? "the pod" : c->kubeconfig_file, name);
+}
+
 int sa_credential_parse(struct sa_credential *c, struct sa_loop *l, int helper_fd,
                         struct sa_err **err)
 {
     SA_CLEANUP(sa_closep) int fd = helper_fd;
     c->loop = l;
-    if (sa_credential_read(c, err) != 0 || parse_roots(c, err) != 0 ||
-        parse_certificate(c, err) != 0 || parse_token(c, err) != 0 ||
+    if (sa_credential_read(c, err) != 0 || check_namespace(c, err) != 0 ||
+        parse_roots(c, err) != 0 || parse_certificate(c, err) != 0 || parse_token(c, err) != 0 ||
         start_exec(c, l, &fd, err) != 0)
         return -1;
     if (!c->endpoint.https &&
@@ -397,6 +434,7 @@ void sa_credential_free(struct sa_credential *c)
     free(c->account);
     free(c->kubeconfig_file);
     free(c->context);
+    free(c->pod_namespace);
     sa_err_free(&c->exec_err);
     free(c);
 }

@@ -50,6 +50,10 @@ const struct sa_credential_file *sa_credential_files(const struct sa_credential 
 const struct sa_sandbox_path *sa_credential_paths(const struct sa_credential *c, size_t *n);
 const uint16_t *sa_credential_ports(const struct sa_credential *c, size_t *n);
 bool sa_credential_needs_helper(const struct sa_credential *c);
+/* After sa_credential_parse(): the namespace of what names none, as kubectl takes it from the
+ * kubeconfig's context, or client-go in a pod from POD_NAMESPACE or the service account's own; "":
+ * default. At most 63 bytes, a DNS label. */
+const char *sa_credential_namespace(const struct sa_credential *c);
 
 /* The helper's process: answers requests on helper_fd by running the account's exec plugin. */
 struct sa_child_args;

@@ -70,6 +70,7 @@ struct sa_credential {
     /* of the account */
     char *account, *kubeconfig_file, *context;
     bool service_account, insecure, no_proxy, allow_exec;
+    char *pod_namespace; /* of a service account; NULL: default */
     enum { SA_SANDBOX_IS_AUTO, SA_SANDBOX_IS_REQUIRED, SA_SANDBOX_IS_OFF } sandbox;
     /* opened */
     char *path[SA_PART_COUNT]; /* NULL: not a file */

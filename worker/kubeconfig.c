@@ -172,6 +172,7 @@ static int choose_context(const struct sa_yaml *root, const char *context,
                           "has no current-context, and the account's `context` is not set");
     if (find_named(root, "contexts", "context", out->context, &c, err) != 0 ||
         sa_kube_string(c, "cluster", &out->cluster, err) != 0 ||
+        sa_kube_string(c, "namespace", &out->namespace, err) != 0 ||
         sa_kube_string(c, "user", &out->user, err) != 0)
         return -1;
     if (out->cluster == NULL)
@@ -301,9 +302,9 @@ void sa_exec_spec_free(struct sa_exec_spec *s)
 
 void sa_kubeconfig_free(struct sa_kubeconfig *k)
 {
-    char *plain[] = {k->context,         k->cluster, k->user,      k->server,
-                     k->tls_server_name, k->ca_file, k->cert_file, k->key_file,
-                     k->token_file,      k->as,      k->as_uid};
+    char *plain[] = {k->context,  k->cluster,         k->user,    k->namespace,
+                     k->server,   k->tls_server_name, k->ca_file, k->cert_file,
+                     k->key_file, k->token_file,      k->as,      k->as_uid};
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
         free(plain[i]);
     sa_secret_free_string(&k->proxy_url); /* may hold a password */

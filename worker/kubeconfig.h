@@ -32,6 +32,7 @@ struct sa_exec_spec {
 
 struct sa_kubeconfig {
     char *context, *cluster, *user; /* the names chosen */
+    char *namespace;                /* of the context: where what names none goes; NULL: default */
     /* cluster */
     char *server; /* not checked yet: see worker/http_endpoint.h */
     unsigned server_line, server_column;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -214,6 +215,7 @@ static int connect_all(struct process *pr, struct sa_err **err)
     sa_ctl_accept_fds(pr->ctl);
     if (sa_credential_parse(pr->cred, w->loop, a->helper_fd, err))
         return -1;
+    snprintf(w->namespace, sizeof w->namespace, "%s", sa_credential_namespace(pr->cred));
     w->http = sa_http_new(w->loop, &w->account, pr->cred, err);
     if (!w->http)
         return -1;

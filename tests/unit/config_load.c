@@ -89,10 +89,11 @@ START_TEST(armory_files_load_unchanged)
     fixture_make(&f);
     fixture_write(&f, "main.yml", armory);
     ck_assert_msg(fixture_load(&f, &s, &problems) == 0, "%s", problems);
-    /* keys for operations, and a kubeconfig file on another machine: that is all there is to say */
+    /* keys without effect, and a kubeconfig file on another machine: that is all there is to say */
 #define NO_EFFECT                                                                                  \
-    " has no effect here. It is for operations; this version streams changes and takes none. "     \
-    "What fails while streaming is repeated until it succeeds.\n"
+    " has no effect here. A result that could not be sent is not sent again by itself: "           \
+    "Clouddriver's side asks for it again, by the operation's id, as soon as there is a stream, "  \
+    "and for ten minutes the agent knows what it did.\n"
     ck_assert_str_eq(problems,
                      "main.yml:7:21: warning: clouddriver.responseRetries.enabled" NO_EFFECT
                      "main.yml:7:36: warning: clouddriver.responseRetries.maxRetries" NO_EFFECT

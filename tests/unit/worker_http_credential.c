@@ -300,6 +300,61 @@ START_TEST(test_service_account)
 }
 END_TEST
 
+START_TEST(test_namespace)
+{
+    struct sa_account a = test_account("https://127.0.0.1:6443", "", "");
+    struct sa_credential *c = must_load(&a, 0);
+    ck_assert_str_eq(sa_credential_namespace(c), "");
+    sa_credential_free(c);
+#define WITH_NAMESPACE(text)                                                                       \
+    "current-context: c\ncontexts:\n- name: c\n  context: {cluster: k, user: u, namespace: " text  \
+    "}\n- name: d\n  context: {cluster: k, user: u, namespace: of-d}\n"                            \
+    "clusters:\n- name: k\n  cluster: {server: \"https://h\"}\nusers:\n- name: u\n  user: {x: "    \
+    "null}\n"
+    test_write("kubeconfig", WITH_NAMESPACE("team-1"));
+    c = must_load(&a, 0);
+    ck_assert_str_eq(sa_credential_namespace(c), "team-1");
+    sa_credential_free(c);
+    static char d[] = "d";
+    a.context = d;
+    c = must_load(&a, 0);
+    ck_assert_str_eq(sa_credential_namespace(c), "of-d");
+    sa_credential_free(c);
+    a.context = NULL;
+    test_write("kubeconfig", WITH_NAMESPACE("../kube-system"));
+    must_fail(&a, SA_ECONFIG, "\"../kube-system\" is no name of a namespace");
+    test_write("kubeconfig", WITH_NAMESPACE("a0123456789012345678901234567890123456789012345678901"
+                                            "2345678901234"));
+    must_fail(&a, SA_ECONFIG, "is no name of a namespace");
+}
+END_TEST
+
+/* POD_NAMESPACE, then the file beside the token, then none. */
+START_TEST(test_pod_namespace)
+{
+    static const struct {
+        const char *variable, *file, *namespace;
+    } cases[] = {{NULL, NULL, ""}, {NULL, "spin\n", "spin"}, {"other", "spin\n", "other"}};
+    struct sa_account a = {.name = (char *)(size_t) "pod", .service_account = true};
+    setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1);
+    setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+    test_write("token", "pod-token");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sa_credential *c = NULL;
+        if (cases[i].file != NULL)
+            test_write("namespace", cases[i].file);
+        if (cases[i].variable != NULL)
+            setenv("POD_NAMESPACE", cases[i].variable, 1);
+        else
+            unsetenv("POD_NAMESPACE");
+        ck_assert_int_eq(sa_credential_open_at(&a, test_dir(), key, 0, 0, &c, NULL), 0);
+        ck_assert_int_eq(sa_credential_parse(c, loop, -1, NULL), 0);
+        ck_assert_str_eq(sa_credential_namespace(c), cases[i].namespace);
+        sa_credential_free(c);
+    }
+}
+END_TEST
+
 START_TEST(test_secret)
 {
     struct sa_secret s = {0}, t = {0};
@@ -334,6 +389,8 @@ TCase *worker_http_credential(void)
     tcase_add_test(t, test_token_file);
     tcase_add_test(t, test_unreadable_token_file);
     tcase_add_test(t, test_service_account);
+    tcase_add_test(t, test_namespace);
+    tcase_add_test(t, test_pod_namespace);
     tcase_add_test(t, test_secret);
     return t;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One case, done by the judge and by another, and what differs."""
-import threading
+import concurrent.futures
 import time
 
 from rig.harness.cluster import ApiError
@@ -13,7 +13,6 @@ from world import settled
 
 SETTLED = ("deployments", "statefulsets", "daemonsets")
 SETTLE_SECONDS = 5
-MEANWHILE_SECONDS = 0.5  # after an operation began, until others do what the case says they do meanwhile
 
 
 class Bout:
@@ -80,15 +79,12 @@ class Bout:
         path = operation.target(op, self.situation)
         if path and path not in self.targets[side]:
             self.targets[side].append(path)
-        thread = None
-        if step.get("meanwhile"):
-            thread = threading.Thread(target=self._meanwhile, args=(side, step["meanwhile"]))
-            thread.start()
-        began = time.monotonic()
-        outcome = runner.run(op)
-        if thread:
-            thread.join()
-        took = time.monotonic() - began
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            others = pool.submit(self._meanwhile, side, step.get("meanwhile") or [])
+            began = time.monotonic()
+            outcome = runner.run(op)
+            took = time.monotonic() - began
+            others.result()
         if "within" in step and took > step["within"]:
             raise Mistake(f"{runner.name} took {took:.1f} s")
         outcome.message = compare.plain_text(outcome.message, namespace)
@@ -105,9 +101,8 @@ class Bout:
         return compare.plain(body, namespace)
 
     def _meanwhile(self, side, steps):
-        time.sleep(MEANWHILE_SECONDS)
-        alone = Situation(self.world, self.case, [self.namespaces[side]])
-        alone.run(steps)
+        if steps:
+            Situation(self.world, self.case, [self.namespaces[side]]).run(steps)
 
     def _settle(self, side):
         """The controllers finish what the operation asked for, so that both sides are seen at the same point."""
