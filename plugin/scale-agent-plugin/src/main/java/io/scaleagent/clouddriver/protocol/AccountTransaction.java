@@ -26,8 +26,18 @@ public interface AccountTransaction {
   /** Count and sum as of now, with what this transaction has written. */
   ScopeTotals totals(long scope);
 
-  /** The digests of those keys that are stored; in the map in any order. */
-  Map<ObjectKey, StoredDigest> digests(long scope, Collection<ObjectKey> keys);
+  /**
+   * The digests of those keys that are stored, with what this transaction has written.
+   *
+   * @param keys by scope
+   * @return by scope, for each of those that were asked for
+   */
+  Map<Long, Map<ObjectKey, StoredDigest>> digests(Map<Long, Set<ObjectKey>> keys);
+
+  /** The same of one scope. */
+  default Map<ObjectKey, StoredDigest> digests(long scope, Collection<ObjectKey> keys) {
+    return digests(Map.of(scope, Set.copyOf(keys))).get(scope);
+  }
 
   /** Every key of the scope, in any order. The consumer must not use the transaction. */
   void forEachKey(long scope, Consumer<ObjectKey> consumer);

@@ -130,33 +130,58 @@ final class Commit {
   }
 
   private ScopeWork work(int number) {
-    return work.computeIfAbsent(
-        number,
-        n -> {
+    if (!work.containsKey(number)) {
+      begin(keys(number));
+    }
+    return work.get(number);
+  }
+
+  /** Begins with scopes that have not begun yet: what is stored of these keys is read at once. */
+  private void begin(Map<Integer, Set<ObjectKey>> keys) {
+    Map<Long, Set<ObjectKey>> byId = new HashMap<>();
+    keys.forEach((n, names) -> byId.put(find(n).id, names));
+    byId.values().removeIf(Set::isEmpty);
+    Map<Long, Map<ObjectKey, StoredDigest>> found =
+        byId.isEmpty() ? Map.of() : transaction.digests(byId);
+    keys.forEach(
+        (n, names) -> {
           Known scope = find(n);
-          return new ScopeWork(transaction, scope.id, scope.type, keysOf(n));
+          work.put(
+              n,
+              new ScopeWork(
+                  transaction,
+                  scope.id,
+                  scope.type,
+                  names,
+                  found.getOrDefault(scope.id, Map.of())));
         });
   }
 
-  /** The keys of a scope that any step names, so that they are read at once. */
-  private Set<ObjectKey> keysOf(int number) {
-    Set<ObjectKey> keys = new HashSet<>();
+  /** The keys that any step names, of this scope and of those others that have not begun. */
+  private Map<Integer, Set<ObjectKey>> keys(int number) {
+    Map<Integer, Set<ObjectKey>> keys = new LinkedHashMap<>();
+    keys.put(number, new HashSet<>());
     for (Step s : steps) {
       if (s instanceof Step.Deltas) {
         for (Step.Change c : ((Step.Deltas) s).changes) {
-          if (c.scope == number) {
-            keys.add(c.key);
-          }
+          add(keys, c.scope, c.key);
         }
-      } else if (s instanceof Step.Page && ((Step.Page) s).scope == number) {
-        for (SnapshotEntry e : ((Step.Page) s).entries) {
+      } else if (s instanceof Step.Page) {
+        Step.Page page = (Step.Page) s;
+        for (SnapshotEntry e : page.entries) {
           if (!e.getDigest().isEmpty()) {
-            keys.add(new ObjectKey(e.getNamespace(), e.getName()));
+            add(keys, page.scope, new ObjectKey(e.getNamespace(), e.getName()));
           }
         }
       }
     }
     return keys;
+  }
+
+  private void add(Map<Integer, Set<ObjectKey>> keys, int number, ObjectKey key) {
+    if (!work.containsKey(number) && find(number) != null) {
+      keys.computeIfAbsent(number, n -> new HashSet<>()).add(key);
+    }
   }
 
   // ---- changes ----

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.protocol;
 
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -27,7 +26,16 @@ final class ScopeWork {
   private Digest sum;
   private long stale;
 
-  ScopeWork(AccountTransaction transaction, long id, ScopeType type, Collection<ObjectKey> keys) {
+  /**
+   * @param looked keys that were looked for already
+   * @param found digests of those of them that are stored
+   */
+  ScopeWork(
+      AccountTransaction transaction,
+      long id,
+      ScopeType type,
+      Set<ObjectKey> looked,
+      Map<ObjectKey, StoredDigest> found) {
     this.transaction = transaction;
     this.id = id;
     this.type = type;
@@ -36,12 +44,13 @@ final class ScopeWork {
     count = totals.count();
     sum = totals.sum();
     stale = totals.stale();
-    look(keys);
+    this.looked.addAll(looked);
+    stored.putAll(found);
   }
 
   /** Reads the digests of keys that are about to be asked for, at once. */
   void look(Collection<ObjectKey> keys) {
-    List<ObjectKey> missing = new ArrayList<>();
+    Set<ObjectKey> missing = new HashSet<>();
     for (ObjectKey k : keys) {
       if (looked.add(k)) {
         missing.add(k);

@@ -6,9 +6,13 @@ import java.sql.SQLException;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
+import javax.sql.DataSource;
+import org.jooq.ConnectionProvider;
 import org.jooq.DSLContext;
 import org.jooq.exception.DataAccessException;
 import org.jooq.impl.DSL;
+import org.jooq.impl.DataSourceConnectionProvider;
+import org.jooq.impl.DefaultTransactionProvider;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,7 +20,7 @@ import org.slf4j.LoggerFactory;
  * Clouddriver's database, as transactions that are run again when the database asks for it. Shared
  * by threads.
  */
-public final class Database {
+public final class Database implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Database.class);
   private static final int ATTEMPTS = 6;
   private static final int FIRST_PAUSE_MS = 10;
@@ -28,17 +32,63 @@ public final class Database {
     }
   }
 
-  private final DSLContext dsl;
+  private final DSLContext dsl; // for statements that stand alone
+  private final DSLContext transactions;
   private final Sql sql;
+
+  /** Whether each transaction has to ask for READ COMMITTED. */
   private final boolean readCommitted;
 
-  /**
-   * @param dsl of Clouddriver's default pool
-   */
+  private final Connections own; // null if they are Clouddriver's
+
+  /** With Clouddriver's connections. */
   public Database(DSLContext dsl) {
     this.dsl = Objects.requireNonNull(dsl);
+    this.transactions = dsl;
     this.sql = Sql.of(dsl);
     this.readCommitted = sql == Sql.MYSQL && rowsInBinaryLog(dsl);
+    this.own = null;
+  }
+
+  /**
+   * With connections of its own, like those in Clouddriver's pool; with Clouddriver's, if its pool
+   * can't be copied.
+   *
+   * @param dsl of Clouddriver's default pool
+   * @param clouddrivers that pool
+   * @param most transactions at once
+   */
+  public Database(DSLContext dsl, DataSource clouddrivers, int most) {
+    this.sql = Sql.of(dsl);
+    boolean spareGaps = sql == Sql.POSTGRES || rowsInBinaryLog(dsl);
+    this.own =
+        Connections.like(clouddrivers, spareGaps ? "TRANSACTION_READ_COMMITTED" : null, most);
+    this.readCommitted = own == null && sql == Sql.MYSQL && spareGaps;
+    if (own == null) {
+      log.info(
+          "Clouddriver's pool of connections is {}: it is used as it is",
+          clouddrivers.getClass().getName());
+      this.dsl = dsl;
+      this.transactions = dsl;
+    } else {
+      this.dsl = over(dsl, own.statements());
+      this.transactions = over(dsl, own.transactions());
+    }
+  }
+
+  private static DSLContext over(DSLContext dsl, DataSource pool) {
+    ConnectionProvider connections = new DataSourceConnectionProvider(pool);
+    return DSL.using(
+        dsl.configuration()
+            .derive(connections)
+            .derive(new DefaultTransactionProvider(connections, false)));
+  }
+
+  @Override
+  public void close() {
+    if (own != null) {
+      own.close();
+    }
   }
 
   public Sql sql() {
@@ -59,7 +109,7 @@ public final class Database {
   public <T> T transact(String what, Function<DSLContext, T> work) {
     for (int attempt = 1; ; attempt++) {
       try {
-        return dsl.transactionResult(
+        return transactions.transactionResult(
             c -> {
               DSLContext tx = DSL.using(c);
               if (readCommitted) {

@@ -8,11 +8,14 @@ import io.scaleagent.clouddriver.protocol.ScopeType;
 import io.scaleagent.clouddriver.protocol.StoredScope;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jooq.DSLContext;
 import org.jooq.Record;
 
@@ -25,6 +28,9 @@ final class ScopeTable {
   private static final String COLUMNS =
       "id, api_group, resource, namespace, version, kind, namespaced, objects, digest_sum, stale,"
           + " settings, checkpoint, checkpoint_at, fingerprint";
+
+  /** Scopes in one statement at most. */
+  private static final int STATEMENT_SCOPES = 100;
 
   /** A scope as it will be after the transaction. */
   private static final class Row {
@@ -196,75 +202,121 @@ final class ScopeTable {
    * @return false if it is not: the transaction must not be committed
    */
   boolean flush(DSLContext tx, Sql sql, String settings, String guard, Object... guardValues) {
-    boolean guarded = guard.isEmpty();
+    List<Row> made = new ArrayList<>();
+    List<Row> changed = new ArrayList<>();
     for (Row row : byName.values()) {
       if (row.isNew) {
         row.settings = settings;
-        insert(tx, row);
+        made.add(row);
       }
       if (row.changed || row.checkpointNow) {
-        if (!update(tx, sql, row, guard, guardValues)) {
-          return false;
-        }
-        guarded = true;
+        changed.add(row);
       }
       row.isNew = false;
       row.changed = false;
-      row.checkpointNow = false;
     }
-    return guarded
+    Parts.of(made, STATEMENT_SCOPES).forEach(part -> insert(tx, part));
+    for (List<Row> part : Parts.of(changed, STATEMENT_SCOPES)) {
+      if (!update(tx, sql, part, guard, guardValues)) {
+        return false;
+      }
+    }
+    changed.forEach(row -> row.checkpointNow = false);
+    return !changed.isEmpty()
+        || guard.isEmpty()
         || !tx.fetch(
                 "select name from scale_agent_counter where name = 'number' and " + guard,
                 guardValues)
             .isEmpty();
   }
 
-  private void insert(DSLContext tx, Row row) {
+  private void insert(DSLContext tx, List<Row> part) {
+    List<Object> values = new ArrayList<>();
+    for (Row row : part) {
+      values.add(account);
+      values.add(row.id);
+      values.add(row.type.name().group());
+      values.add(row.type.name().resource());
+      values.add(row.type.name().namespace());
+      values.add(row.type.version());
+      values.add(row.type.kind());
+      values.add(row.type.namespaced() ? 1 : 0);
+      values.add(row.totals.count());
+      values.add(row.totals.sum().bytes());
+      values.add(row.totals.stale());
+      values.add(row.settings);
+      values.add(row.checkpoint);
+      values.add(row.checkpointAt);
+      values.add(row.fingerprint);
+    }
+    String row = "(?, 0, " + Sql.marks(14) + ")";
     tx.execute(
         "insert into scale_agent_scope (account, writes, "
             + COLUMNS
-            + ") values (?, 0, "
-            + Sql.marks(14)
-            + ")",
-        account,
-        row.id,
-        row.type.name().group(),
-        row.type.name().resource(),
-        row.type.name().namespace(),
-        row.type.version(),
-        row.type.kind(),
-        row.type.namespaced() ? 1 : 0,
-        row.totals.count(),
-        row.totals.sum().bytes(),
-        row.totals.stale(),
-        row.settings,
-        row.checkpoint,
-        row.checkpointAt,
-        row.fingerprint);
+            + ") values "
+            + String.join(", ", Collections.nCopies(part.size(), row)),
+        values.toArray());
   }
 
-  private boolean update(DSLContext tx, Sql sql, Row row, String guard, Object... guardValues) {
+  private boolean update(
+      DSLContext tx, Sql sql, List<Row> part, String guard, Object... guardValues) {
     List<Object> values = new ArrayList<>();
-    values.add(row.type.version());
-    values.add(row.type.kind());
-    values.add(row.type.namespaced() ? 1 : 0);
-    values.add(row.totals.count());
-    values.add(row.totals.sum().bytes());
-    values.add(row.totals.stale());
-    values.add(row.settings);
-    values.add(row.checkpoint);
-    values.add(row.fingerprint);
-    values.add(row.id);
-    values.addAll(List.of(guardValues));
     // "writes" makes the row change in any case: drivers may count changed rows, not found ones.
+    String set =
+        "writes = writes + 1"
+            + column("version", part, r -> r.type.version(), values)
+            + column("kind", part, r -> r.type.kind(), values)
+            + column("namespaced", part, r -> r.type.namespaced() ? 1 : 0, values)
+            + column("objects", part, r -> r.totals.count(), values)
+            + column("digest_sum", part, r -> r.totals.sum().bytes(), values)
+            + column("stale", part, r -> r.totals.stale(), values)
+            + column("settings", part, r -> r.settings, values)
+            + column("checkpoint", part, r -> r.checkpoint, values)
+            + column("fingerprint", part, r -> r.fingerprint, values)
+            + checkpointAt(sql, part, values);
+    part.forEach(row -> values.add(row.id));
+    values.addAll(List.of(guardValues));
     return tx.execute(
-            "update scale_agent_scope set writes = writes + 1, version = ?, kind = ?,"
-                + " namespaced = ?, objects = ?, digest_sum = ?, stale = ?, settings = ?,"
-                + " checkpoint = ?, fingerprint = ?"
-                + (row.checkpointNow ? ", checkpoint_at = " + sql.clock() : "")
-                + " where id = ?"
+            "update scale_agent_scope set "
+                + set
+                + " where id in ("
+                + Sql.marks(part.size())
+                + ")"
                 + (guard.isEmpty() ? "" : " and " + guard),
             values.toArray())
-        == 1;
+        == part.size();
+  }
+
+  /** ", NAME = VALUE", which depends on the row where they are not all the same. */
+  private static String column(
+      String name, List<Row> part, Function<Row, Object> value, List<Object> values) {
+    Object first = value.apply(part.get(0));
+    if (part.stream().allMatch(row -> Objects.deepEquals(first, value.apply(row)))) {
+      values.add(first);
+      return ", " + name + " = ?";
+    }
+    StringBuilder text = new StringBuilder(", " + name + " = case id");
+    for (Row row : part) {
+      text.append(" when ? then ?");
+      values.add(row.id);
+      values.add(value.apply(row));
+    }
+    return text.append(" else ").append(name).append(" end").toString();
+  }
+
+  private static String checkpointAt(Sql sql, List<Row> part, List<Object> values) {
+    List<Row> now = part.stream().filter(r -> r.checkpointNow).collect(Collectors.toList());
+    if (now.isEmpty()) {
+      return "";
+    }
+    if (now.size() == part.size()) {
+      return ", checkpoint_at = " + sql.clock();
+    }
+    now.forEach(row -> values.add(row.id));
+    return ", checkpoint_at = case when id in ("
+        + Sql.marks(now.size())
+        + ") then "
+        + sql.clock()
+        + " else checkpoint_at end";
   }
 }

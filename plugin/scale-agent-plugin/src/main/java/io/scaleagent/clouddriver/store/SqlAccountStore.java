@@ -532,6 +532,7 @@ public final class SqlAccountStore implements AccountStore {
       lose();
       begin(tx);
       T result = work.run(transaction);
+      transaction.writeDigests();
       // The clock once more, after all that took time: who stood still meanwhile ends here.
       if (!scopes.flush(tx, sql, lease.settings(), stillAlive(), self.id())) {
         throw new Over(lease + " has lapsed while it was written");

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -41,6 +42,31 @@ public final class SqlTransaction implements AccountTransaction {
   private final ScopeTable scopes;
   private final Numbers numbers;
   private final List<Runnable> undo = new ArrayList<>();
+  private final List<Changed> changed = new ArrayList<>();
+
+  /** Digests of one scope that are not written yet. */
+  private static final class Changed {
+    final long scope;
+    final Map<ObjectKey, StoredDigest> puts;
+    final Set<ObjectKey> deletes;
+
+    Changed(long scope, Map<ObjectKey, StoredDigest> puts, Set<ObjectKey> deletes) {
+      this.scope = scope;
+      this.puts = puts;
+      this.deletes = deletes;
+    }
+  }
+
+  /** A digest that is asked for. */
+  private static final class Wanted {
+    final Long scope;
+    final ObjectKey key;
+
+    Wanted(Long scope, ObjectKey key) {
+      this.scope = scope;
+      this.key = key;
+    }
+  }
 
   SqlTransaction(DSLContext tx, Sql sql, Lease lease, ScopeTable scopes, Numbers numbers) {
     this.tx = Objects.requireNonNull(tx);
@@ -75,6 +101,7 @@ public final class SqlTransaction implements AccountTransaction {
    * @return how many of them were stored and not stale
    */
   public int wantAgain(long scope, Collection<ObjectKey> keys) {
+    writeDigests();
     int marked = 0;
     for (List<ObjectKey> part : Parts.of(keys, LOOKUP)) {
       List<Object> values = new ArrayList<>();
@@ -105,6 +132,7 @@ public final class SqlTransaction implements AccountTransaction {
 
   @Override
   public Map<ScopeName, Long> scopes(Collection<ScopeType> types) {
+    writeDigests();
     Set<ScopeName> names = types.stream().map(ScopeType::name).collect(Collectors.toSet());
     scopes.delete(
         tx, scopesOutside(names).stream().map(StoredScope::id).collect(Collectors.toList()));
@@ -129,36 +157,56 @@ public final class SqlTransaction implements AccountTransaction {
   }
 
   @Override
-  public Map<ObjectKey, StoredDigest> digests(long scope, Collection<ObjectKey> keys) {
-    Map<ByteBuffer, ObjectKey> byHash = new HashMap<>();
-    for (ObjectKey key : keys) {
-      byHash.put(ByteBuffer.wrap(Keys.hash(key)), key);
-    }
-    Map<ObjectKey, StoredDigest> found = new HashMap<>();
-    for (List<ByteBuffer> part : Parts.of(new ArrayList<>(byHash.keySet()), LOOKUP)) {
-      List<Object> values = new ArrayList<>();
-      values.add(scope);
-      part.forEach(h -> values.add(h.array()));
-      for (Record r :
-          tx.fetch(
-              "select key_hash, digest, settings, outcome from scale_agent_digest"
-                  + " where scope = ? and key_hash in ("
-                  + Sql.marks(part.size())
-                  + ")",
-              values.toArray())) {
-        found.put(
-            byHash.get(ByteBuffer.wrap(r.get(0, byte[].class))),
-            new StoredDigest(
-                Digest.of(r.get(1, byte[].class)),
-                r.get(2, String.class),
-                WriteOutcome.values()[r.get(3, Integer.class)]));
-      }
+  public Map<Long, Map<ObjectKey, StoredDigest>> digests(Map<Long, Set<ObjectKey>> keys) {
+    writeDigests();
+    Map<Long, Map<ObjectKey, StoredDigest>> found = new HashMap<>();
+    List<Wanted> wanted = new ArrayList<>();
+    keys.forEach(
+        (scope, names) -> {
+          found.put(scope, new HashMap<>());
+          names.forEach(key -> wanted.add(new Wanted(scope, key)));
+        });
+    for (List<Wanted> part : Parts.of(wanted, LOOKUP)) {
+      look(part, found);
     }
     return found;
   }
 
+  private void look(List<Wanted> part, Map<Long, Map<ObjectKey, StoredDigest>> found) {
+    Map<Long, Map<ByteBuffer, ObjectKey>> byScope = new LinkedHashMap<>();
+    for (Wanted w : part) {
+      byScope
+          .computeIfAbsent(w.scope, s -> new HashMap<>())
+          .put(ByteBuffer.wrap(Keys.hash(w.key)), w.key);
+    }
+    List<Object> values = new ArrayList<>();
+    List<String> where = new ArrayList<>();
+    byScope.forEach(
+        (scope, hashes) -> {
+          where.add("(scope = ? and key_hash in (" + Sql.marks(hashes.size()) + "))");
+          values.add(scope);
+          hashes.keySet().forEach(h -> values.add(h.array()));
+        });
+    for (Record r :
+        tx.fetch(
+            "select scope, key_hash, digest, settings, outcome from scale_agent_digest where "
+                + String.join(" or ", where),
+            values.toArray())) {
+      Long scope = r.get(0, Long.class);
+      found
+          .get(scope)
+          .put(
+              byScope.get(scope).get(ByteBuffer.wrap(r.get(1, byte[].class))),
+              new StoredDigest(
+                  Digest.of(r.get(2, byte[].class)),
+                  r.get(3, String.class),
+                  WriteOutcome.values()[r.get(4, Integer.class)]));
+    }
+  }
+
   @Override
   public void forEachKey(long scope, Consumer<ObjectKey> consumer) {
+    writeDigests();
     for (Record r :
         tx.fetch("select namespace, name from scale_agent_digest where scope = ?", scope)) {
       consumer.accept(
@@ -171,7 +219,32 @@ public final class SqlTransaction implements AccountTransaction {
   @Override
   public void update(
       long scope, Map<ObjectKey, StoredDigest> puts, Set<ObjectKey> deletes, ScopeTotals totals) {
-    for (List<ObjectKey> part : Parts.of(deletes, LOOKUP)) {
+    if (changed.stream().anyMatch(c -> c.scope == scope)) {
+      writeDigests();
+    }
+    changed.add(new Changed(scope, Map.copyOf(puts), Set.copyOf(deletes)));
+    scopes.totals(scope, totals);
+  }
+
+  /** Writes what {@link #update} was given, of all scopes at once. */
+  void writeDigests() {
+    List<Object[]> rows = new ArrayList<>();
+    for (Changed c : changed) {
+      delete(c.scope, c.deletes);
+      c.puts.forEach((key, digest) -> rows.add(row(c.scope, key, digest)));
+    }
+    changed.clear();
+    for (List<Object[]> part : Parts.of(rows, Sql.STATEMENT_ROWS)) {
+      List<Object> values = new ArrayList<>();
+      part.forEach(row -> values.addAll(Arrays.asList(row)));
+      tx.execute(
+          sql.upsert("scale_agent_digest", DIGEST_KEYS, DIGEST_VALUES, part.size()),
+          values.toArray());
+    }
+  }
+
+  private void delete(long scope, Set<ObjectKey> keys) {
+    for (List<ObjectKey> part : Parts.of(keys, LOOKUP)) {
       List<Object> values = new ArrayList<>();
       values.add(scope);
       part.stream().map(Keys::hash).sorted(Arrays::compareUnsigned).forEach(values::add);
@@ -181,27 +254,18 @@ public final class SqlTransaction implements AccountTransaction {
               + ")",
           values.toArray());
     }
-    for (List<Map.Entry<ObjectKey, StoredDigest>> part :
-        Parts.of(puts.entrySet(), Sql.STATEMENT_ROWS)) {
-      put(scope, part);
-    }
-    scopes.totals(scope, totals);
   }
 
-  private void put(long scope, List<Map.Entry<ObjectKey, StoredDigest>> part) {
-    List<Object> values = new ArrayList<>();
-    for (Map.Entry<ObjectKey, StoredDigest> e : part) {
-      values.add(scope);
-      values.add(Keys.hash(e.getKey()));
-      values.add(e.getKey().namespace().getBytes(StandardCharsets.UTF_8));
-      values.add(e.getKey().name().getBytes(StandardCharsets.UTF_8));
-      values.add(e.getValue().digest().bytes());
-      values.add(e.getValue().settings());
-      values.add(e.getValue().outcome().ordinal());
-    }
-    tx.execute(
-        sql.upsert("scale_agent_digest", DIGEST_KEYS, DIGEST_VALUES, part.size()),
-        values.toArray());
+  private static Object[] row(long scope, ObjectKey key, StoredDigest digest) {
+    return new Object[] {
+      scope,
+      Keys.hash(key),
+      key.namespace().getBytes(StandardCharsets.UTF_8),
+      key.name().getBytes(StandardCharsets.UTF_8),
+      digest.digest().bytes(),
+      digest.settings(),
+      digest.outcome().ordinal()
+    };
   }
 
   @Override

@@ -76,7 +76,7 @@ abstract class CacheContract {
     Map<ScopeName, Long> scopes;
 
     Clouddriver(String agentId) {
-      database = new Database(schema.connect());
+      database = schema.database();
       ConverterSource source =
           new ConverterSource() {
             @Override

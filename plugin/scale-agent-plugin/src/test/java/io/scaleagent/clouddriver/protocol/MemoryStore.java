@@ -347,11 +347,16 @@ public final class MemoryStore implements AccountStore {
     }
 
     @Override
-    public Map<ObjectKey, StoredDigest> digests(long scope, Collection<ObjectKey> keys) {
+    public Map<Long, Map<ObjectKey, StoredDigest>> digests(Map<Long, Set<ObjectKey>> keys) {
       synchronized (db) {
-        Map<ObjectKey, StoredDigest> found = new HashMap<>(scope(scope).digests);
-        found.keySet().retainAll(new HashSet<>(keys));
-        return found;
+        Map<Long, Map<ObjectKey, StoredDigest>> all = new HashMap<>();
+        keys.forEach(
+            (scope, names) -> {
+              Map<ObjectKey, StoredDigest> found = new HashMap<>(scope(scope).digests);
+              found.keySet().retainAll(names);
+              all.put(scope, found);
+            });
+        return all;
       }
     }
 

@@ -52,10 +52,8 @@ class LoadsTest {
   private static void anAgentTakesItsShare(TestDatabase server) {
     TestDatabase.Schema schema = server.schema().withStore();
     try {
-      SqlAccountStore one =
-          new SqlAccountStore(new Database(schema.connect()), "one", "", 60_000, NONE);
-      SqlAccountStore two =
-          new SqlAccountStore(new Database(schema.connect()), "two", "", 60_000, NONE);
+      SqlAccountStore one = new SqlAccountStore(schema.database(), "one", "", 60_000, NONE);
+      SqlAccountStore two = new SqlAccountStore(schema.database(), "two", "", 60_000, NONE);
       Set<String> shared = new TreeSet<>(Set.of("a", "b", "c", "d", "e"));
       AgentConnection first = one.connect("first", "", "1", "00", "peer");
       one.named(first, shared);

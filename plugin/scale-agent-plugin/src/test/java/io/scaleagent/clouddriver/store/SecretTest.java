@@ -32,7 +32,7 @@ class SecretTest {
     try {
       List<SharedSecret> all = new ArrayList<>();
       for (int i = 0; i < 4; i++) {
-        all.add(new SqlSecret(new Database(schema.connect())));
+        all.add(new SqlSecret(schema.database()));
       }
       List<CompletableFuture<byte[]>> drawn = // by all at the same moment
           all.stream()

@@ -63,10 +63,8 @@ class StandingStillTest {
   @Test
   void allOfItsAccountsAreTakenOverAtOnce() throws Exception {
     try (TestDatabase.Schema schema = TestDatabase.mariadb().schema().withStore()) {
-      SqlAccountStore one =
-          new SqlAccountStore(new Database(schema.connect()), "one", "", 60_000, NONE);
-      SqlAccountStore two =
-          new SqlAccountStore(new Database(schema.connect()), "two", "", 60_000, NONE);
+      SqlAccountStore one = new SqlAccountStore(schema.database(), "one", "", 60_000, NONE);
+      SqlAccountStore two = new SqlAccountStore(schema.database(), "two", "", 60_000, NONE);
       AgentConnection a = one.connect("a", "", "1", "00", "");
       AgentConnection b = two.connect("b", "", "1", "00", "");
       CountDownLatch inside = new CountDownLatch(ACCOUNTS);

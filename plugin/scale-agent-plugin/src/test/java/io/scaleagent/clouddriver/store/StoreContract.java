@@ -80,8 +80,7 @@ abstract class StoreContract {
           @Override
           public void forget(String account) {}
         };
-    return new SqlAccountStore(
-        new Database(schema.connect()), name, "http://" + name, leaseMillis, eraser);
+    return new SqlAccountStore(schema.database(), name, "http://" + name, leaseMillis, eraser);
   }
 
   private static AgentConnection agent(SqlAccountStore store, String id) {

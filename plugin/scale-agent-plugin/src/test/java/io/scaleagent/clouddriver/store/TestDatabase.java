@@ -14,12 +14,15 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.jooq.DSLContext;
+import org.jooq.ExecuteContext;
 import org.jooq.SQLDialect;
 import org.jooq.impl.DSL;
+import org.jooq.impl.DefaultExecuteListener;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -334,10 +337,28 @@ public abstract class TestDatabase {
     private final TestDatabase server;
     private final String name;
     private final List<HikariDataSource> pools = new ArrayList<>();
+    private final List<Database> databases = new ArrayList<>();
+    private final AtomicLong executed = new AtomicLong();
+    private DSLContext counter;
 
     private Schema(TestDatabase server, String name) {
       this.server = server;
       this.name = name;
+    }
+
+    /** Statements that went through {@link #database}, without commits. */
+    public long executed() {
+      return executed.get();
+    }
+
+    /** One connection, on which nothing is said but what is asked of it. */
+    public DSLContext counter() {
+      if (counter == null) {
+        HikariDataSource pool = server.pool(server.url(name), 1);
+        pools.add(pool);
+        counter = DSL.using(pool, server.dialect());
+      }
+      return counter;
     }
 
     /** A pool of its own, as each Clouddriver has one. */
@@ -345,6 +366,24 @@ public abstract class TestDatabase {
       HikariDataSource pool = server.pool(server.url(name), 10);
       pools.add(pool);
       return DSL.using(pool, server.dialect());
+    }
+
+    /** As a plugin has it: with connections of its own beside those of its Clouddriver. */
+    public Database database() {
+      HikariDataSource pool = server.pool(server.url(name), 10);
+      pools.add(pool);
+      DSLContext dsl = DSL.using(pool, server.dialect());
+      dsl.configuration()
+          .set(
+              new DefaultExecuteListener() {
+                @Override
+                public void executeStart(ExecuteContext context) {
+                  executed.incrementAndGet();
+                }
+              });
+      Database database = new Database(dsl, pool, 10);
+      databases.add(database);
+      return database;
     }
 
     public HikariDataSource source() {
@@ -413,8 +452,11 @@ public abstract class TestDatabase {
 
     /** Ends all connections of the pools that were made. */
     public void disconnect() {
+      databases.forEach(Database::close);
+      databases.clear();
       pools.forEach(HikariDataSource::close);
       pools.clear();
+      counter = null;
     }
 
     @Override

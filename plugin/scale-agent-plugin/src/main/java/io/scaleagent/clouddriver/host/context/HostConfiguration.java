@@ -44,6 +44,7 @@ import io.scaleagent.clouddriver.store.StoreMigration;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import javax.sql.DataSource;
 import org.jooq.DSLContext;
 import org.jooq.SQLDialect;
 import org.springframework.beans.factory.ObjectProvider;
@@ -70,8 +71,15 @@ public class HostConfiguration {
   /** How long an agent stays away that is disconnected by REST. */
   private static final long DISCONNECTED_MILLIS = 5_000;
 
-  @Bean
-  public Database scaleAgentDatabase(DSLContext jooq, SqlProperties sql) {
+  /**
+   * @param pool of Clouddriver, from which the plugin's own are made
+   */
+  @Bean(destroyMethod = "close")
+  public Database scaleAgentDatabase(
+      DSLContext jooq,
+      ObjectProvider<DataSource> pool,
+      SqlProperties sql,
+      KubesvcSettings settings) {
     SingleConnectionDataSource migration =
         new SingleConnectionDataSource(
             sql.getMigration().getJdbcUrl(),
@@ -83,7 +91,10 @@ public class HostConfiguration {
     } finally {
       migration.destroy();
     }
-    return new Database(jooq);
+    DataSource clouddrivers = pool.getIfUnique();
+    return clouddrivers == null
+        ? new Database(jooq)
+        : new Database(jooq, clouddrivers, settings.writersMax());
   }
 
   @Bean
