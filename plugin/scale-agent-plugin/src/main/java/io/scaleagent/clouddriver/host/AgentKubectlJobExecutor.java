@@ -16,6 +16,8 @@ import com.netflix.spinnaker.clouddriver.kubernetes.security.KubernetesSelectorL
 import io.kubernetes.client.openapi.models.V1DeleteOptions;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.scaleagent.clouddriver.host.operations.AccountCalls;
+import java.lang.invoke.MethodHandles;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -302,7 +304,7 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
 
   // Without @Override: Clouddrivers from 5.81.0 to 5.87.0 have these in place of the ones with
   // label
-  // selectors, and newer ones never call them.
+  // selectors. Newer ones neither have nor call them.
 
   public KubernetesManifest deploy(
       KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
@@ -311,7 +313,7 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
         task,
         opName,
         a -> a.deploy(manifest, null),
-        () -> super.deploy(credentials, manifest, task, opName));
+        () -> older("deploy").call(this, credentials, manifest, task, opName));
   }
 
   public KubernetesManifest deploy(
@@ -325,7 +327,9 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
         task,
         opName,
         a -> a.deploy(manifest, null, arguments),
-        () -> super.deploy(credentials, manifest, task, opName, arguments));
+        () ->
+            older("deploy", String[].class)
+                .call(this, credentials, manifest, task, opName, arguments));
   }
 
   public KubernetesManifest create(
@@ -335,6 +339,17 @@ public class AgentKubectlJobExecutor extends KubectlJobExecutor {
         task,
         opName,
         a -> a.create(manifest, null),
-        () -> super.create(credentials, manifest, task, opName));
+        () -> older("create").call(this, credentials, manifest, task, opName));
+  }
+
+  private static MethodAbove<KubernetesManifest> older(String name, Class<?>... more) {
+    List<Class<?>> types = new ArrayList<>();
+    types.add(KubernetesCredentials.class);
+    types.add(KubernetesManifest.class);
+    types.add(Task.class);
+    types.add(String.class);
+    types.addAll(List.of(more));
+    return new MethodAbove<>(
+        MethodHandles.lookup(), name, KubernetesManifest.class, types.toArray(new Class<?>[0]));
   }
 }

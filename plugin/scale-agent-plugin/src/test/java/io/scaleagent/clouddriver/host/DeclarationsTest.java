@@ -88,9 +88,6 @@ class DeclarationsTest {
   }
 
   private static boolean has(Shape declared, String member, int access, ClassLoader real) {
-    if (olderOnly(declared.name, member)) {
-      return true;
-    }
     for (String at = declared.name; at != null; ) {
       Shape shape = ClassFiles.shape(real, at).orElse(null);
       if (shape == null) {
@@ -105,12 +102,5 @@ class DeclarationsTest {
       at = shape.superName;
     }
     return false;
-  }
-
-  /** Declared for Clouddrivers before 5.88.0 alone: without label selectors. */
-  private static boolean olderOnly(String name, String member) {
-    return name.endsWith("/KubectlJobExecutor")
-        && (member.startsWith("deploy(") || member.startsWith("create("))
-        && !member.contains("KubernetesSelectorList");
   }
 }

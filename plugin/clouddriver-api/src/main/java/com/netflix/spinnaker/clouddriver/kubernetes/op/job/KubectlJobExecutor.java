@@ -137,22 +137,6 @@ public class KubectlJobExecutor {
     throw Declaration.only();
   }
 
-  /** Only 5.81.0 (Spinnaker 1.30) and 5.82.x. */
-  public KubernetesManifest deploy(
-      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
-    throw Declaration.only();
-  }
-
-  /** Only 5.83.0 (Spinnaker 1.33) to 5.87.0. */
-  public KubernetesManifest deploy(
-      KubernetesCredentials credentials,
-      KubernetesManifest manifest,
-      Task task,
-      String opName,
-      String... cmdArgs) {
-    throw Declaration.only();
-  }
-
   /** 5.81.0 (Spinnaker 1.30) to 2026.x. */
   public KubernetesManifest replace(
       KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
@@ -165,12 +149,6 @@ public class KubectlJobExecutor {
       Task task,
       String opName,
       KubernetesSelectorList labelSelectors) {
-    throw Declaration.only();
-  }
-
-  /** Only 5.81.0 (Spinnaker 1.30) to 5.87.0. */
-  public KubernetesManifest create(
-      KubernetesCredentials credentials, KubernetesManifest manifest, Task task, String opName) {
     throw Declaration.only();
   }
 
