@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.store;
 
-class MariaDbStoreTest extends StoreContract {
-  @Override
-  TestDatabase server() {
-    return TestDatabase.mariadb();
+import org.junit.jupiter.api.Nested;
+
+class MariaDbStoreTest {
+  @Nested
+  class OfAccounts extends AccountsContract {
+    @Override
+    TestDatabase server() {
+      return TestDatabase.mariadb();
+    }
+  }
+
+  @Nested
+  class OfAssignment extends AssignmentContract {
+    @Override
+    TestDatabase server() {
+      return TestDatabase.mariadb();
+    }
+  }
+
+  @Nested
+  class OfScopes extends ScopesContract {
+    @Override
+    TestDatabase server() {
+      return TestDatabase.mariadb();
+    }
   }
 }

@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.store;
 
-class PostgresStoreTest extends StoreContract {
-  @Override
-  TestDatabase server() {
-    return TestDatabase.postgres();
+import org.junit.jupiter.api.Nested;
+
+class PostgresStoreTest {
+  @Nested
+  class OfAccounts extends AccountsContract {
+    @Override
+    TestDatabase server() {
+      return TestDatabase.postgres();
+    }
+  }
+
+  @Nested
+  class OfAssignment extends AssignmentContract {
+    @Override
+    TestDatabase server() {
+      return TestDatabase.postgres();
+    }
+  }
+
+  @Nested
+  class OfScopes extends ScopesContract {
+    @Override
+    TestDatabase server() {
+      return TestDatabase.postgres();
+    }
   }
 }

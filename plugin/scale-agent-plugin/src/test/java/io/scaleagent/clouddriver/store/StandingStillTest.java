@@ -55,7 +55,7 @@ class StandingStillTest {
         lease,
         tx -> {
           inside.countDown();
-          StoreContract.await(goOn);
+          StoreTestCase.await(goOn);
           return null;
         });
   }
@@ -73,7 +73,7 @@ class StandingStillTest {
         Lease lease = open(one, a, i);
         stopped.add(pool.submit(() -> standStill(one, lease, inside)));
       }
-      StoreContract.await(inside);
+      StoreTestCase.await(inside);
       schema
           .connect()
           .execute(
