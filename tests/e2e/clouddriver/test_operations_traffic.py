@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versioned artifacts, and traffic that goes from one version to the next, as Spinnaker's pipelines do it."""
+import base64
+import unittest
+
+from ops import APP, SPACE, Operations, config_map, names, replica_set, service
+
+LABEL = "traffic"
+
+
+class Versions(Operations):
+    def test_a_config_map_has_a_version_for_each_content(self):
+        self.assertEqual(names(self.deploy(config_map("settings", a="1"))), ["configMap settings-v000"])
+        self.assertEqual(names(self.deploy(config_map("settings", a="2"))), ["configMap settings-v001"])
+        self.assertEqual(names(self.deploy(config_map("settings", a="2"))), ["configMap settings-v001"])
+        self.assertEqual(names(self.deploy(config_map("settings", a="1"))), ["configMap settings-v000"])
+        self.assertEqual(len([o for o in self.objects("configmaps") if o["metadata"]["name"].startswith("settings-")]), 2)
+
+    def test_a_secret_with_the_same_content_makes_no_new_version(self):
+        def secret(text):
+            return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": SPACE},
+                    "data": {"key": base64.b64encode(text.encode()).decode()}}
+        self.assertEqual(names(self.deploy(secret("one"))), ["secret key-v000"])
+        self.assertEqual(names(self.deploy(secret("one"))), ["secret key-v000"])
+        self.assertEqual(names(self.deploy(secret("two"))), ["secret key-v001"])
+        log = self.clouddriver.process.log.read_text(errors="replace")
+        for text in ("one", "two"):
+            self.assertNotIn(base64.b64encode(text.encode()).decode(), str(self.history()))
+            self.assertNotIn(base64.b64encode(text.encode()).decode(), log)
+
+    def test_a_pod_uses_the_version_that_was_deployed_before_it(self):
+        self.deploy(config_map("used", a="1"))
+        m = replica_set("user")
+        m["spec"]["template"]["spec"]["volumes"] = [{"name": "v", "configMap": {"name": "used"}}]
+        artifacts = self.deploy(config_map("used", a="2"), m)
+        self.assertEqual(names(artifacts), ["configMap used-v001", "replicaSet user-v000"])
+        made = self.object("replicasets.apps", "user-v000")
+        self.assertEqual(made["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"], "used-v001")
+
+
+class Traffic(Operations):
+    def selected(self, name):
+        return len([p for p in self.objects("pods") if p["metadata"]["labels"].get(LABEL) == name
+                    and "deletionTimestamp" not in p["metadata"]])
+
+    def traffic(self, name, group):
+        """Whether the pods of the group are the service's."""
+        return [p["metadata"]["labels"].get(LABEL) == name for p in self.objects("pods")
+                if any(o["name"] == group for o in p["metadata"].get("ownerReferences", []))]
+
+    def version(self, app, n, **more):
+        return names(self.deploy(replica_set(app, 2, n), services=[f"service {app}"], enableTraffic=True, **more))
+
+    def test_red_black(self):
+        self.deploy(service("shop", {LABEL: "shop"}))
+        self.assertEqual(self.version("shop", 1), ["replicaSet shop-v000"])
+        self.running("shop", 2)
+        self.assertEqual(self.traffic("shop", "shop-v000"), [True, True])
+        # What Orca does for red/black: the new version, then the old one is disabled and goes to none.
+        self.assertEqual(self.version("shop", 2, strategy="RED_BLACK"), ["replicaSet shop-v001"])
+        self.running("shop", 4)
+        self.wait("both", lambda: self.selected("shop") == 4, 20)
+        self.do(disableManifest=self.on("replicaSet shop-v000"))
+        self.assertEqual(self.traffic("shop", "shop-v000"), [False, False])
+        self.assertEqual(self.traffic("shop", "shop-v001"), [True, True])
+        self.do(scaleManifest=self.on("replicaSet shop-v000", replicas=0))
+        self.wait("none of the old", lambda: not self.traffic("shop", "shop-v000"), 30)
+        self.assertEqual([self.object("replicasets.apps", f"shop-v00{n}")["spec"]["replicas"] for n in (0, 1)], [0, 2])
+        # And back.
+        self.do(scaleManifest=self.on("replicaSet shop-v000", replicas=2))
+        self.wait("the old ones", lambda: len(self.traffic("shop", "shop-v000")) == 2, 30)
+        self.do(enableManifest=self.on("replicaSet shop-v000"))
+        self.assertEqual(self.traffic("shop", "shop-v000"), [True, True])
+        self.do(disableManifest=self.on("replicaSet shop-v001"))
+        self.assertEqual(self.traffic("shop", "shop-v001"), [False, False])
+        self.assertEqual(APP, self.object("replicasets.apps", "shop-v001")["metadata"]["annotations"][
+            "moniker.spinnaker.io/application"])
+
+
+if __name__ == "__main__":
+    unittest.main()
