@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations as Spinnaker's Orca asks Clouddriver for them, and the task that each becomes."""
+import atexit
 import itertools
-import unittest
 
-from world import STREAMED, World
+from world import STREAMED, World, write_account
 
 SPACE = "ops"
 APP = "ops"
 USER = {"X-SPINNAKER-USER": "ann@example.com"}
+BESIDE = "beside"  # another account of the same agent, with kinds of its own
 IMAGE = "registry.example/ops:{}"
 
 
@@ -43,10 +44,11 @@ def config_map(name, **data):
 
 
 class Operations(World):
-    """One world for all classes of a module, with a namespace for it, and no account but the agent's."""
+    """One world for all classes of all modules, with a namespace for it, and no accounts but the agent's."""
 
     stock = None
-    clouddriver_config = {"kubesvc": {"cache": {"operationWaitMs": 10000}}}
+    clouddriver_config = {"kubesvc": {"cache": {"operationWaitMs": 10000, "cacheKinds": [
+        "ReplicaSet", "Service", "Deployment", "Pod", "Job", "Namespace", "CustomResourceDefinition", "ConfigMap", "Role"]}}}
     made = False
     missing = None
 
@@ -59,25 +61,33 @@ class Operations(World):
                 World.setUpClass.__func__(Operations)
                 Operations.begin_with()
             except BaseException as e:
-                Operations.end()
+                Operations.doClassCleanups()
                 Operations.missing = e  # for the other classes as well
                 raise
-            unittest.addModuleCleanup(Operations.end)
             Operations.made = True
+            World.kept = Operations.end
+            atexit.register(Operations.end)
 
     @staticmethod
     def end():
+        """Before another world begins, or the program ends."""
+        atexit.unregister(Operations.end)
+        World.kept = None
         Operations.made = False
         Operations.doClassCleanups()
+
+    @classmethod
+    def more_accounts(cls, directory):
+        write_account(directory, BESIDE, cls.cluster.kubeconfig, kinds=["role", "configMap", "namespace"])
 
     @classmethod
     def begin_with(cls):
         cls.api = cls.cluster.api()
         cls.addClassCleanup(cls.api.close)
         cls.api("POST", "/api/v1/namespaces", {"metadata": {"name": SPACE}})
-        cls.agent.wait_streaming([STREAMED])
+        cls.agent.wait_streaming([STREAMED, BESIDE])
         warm = cls("begin")
-        warm.wait("the account", lambda: STREAMED in warm.clouddriver.accounts(), 30)
+        warm.wait("the accounts", lambda: {STREAMED, BESIDE} <= set(warm.clouddriver.accounts()), 30)
         warm.wait("its namespaces", lambda: SPACE in warm.clouddriver.get(f"/credentials/{STREAMED}")["namespaces"], 60)
 
     # ---- asking ----

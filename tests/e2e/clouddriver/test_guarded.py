@@ -20,7 +20,7 @@ from rig.harness.sim import Sim
 
 KINDS = ["pod", "deployment", "replicaSet", "service"]
 OPEN, GUARDED = "open", "guarded"
-AWAY_S = 30
+AWAY_S = 60
 
 
 class Fiat(http.server.BaseHTTPRequestHandler):
@@ -196,16 +196,36 @@ class Guarded(unittest.TestCase):
         self.assertEqual(self.agent.states(), {OPEN: "streaming", GUARDED: "streaming"})
 
     def test_the_database_is_away(self):
-        """What changes meanwhile is in the rows afterwards."""
-        kind, namespace, name = next(k for k in sorted(self.sim.state(0)["sim-0000"]) if k[0] == "Pod")
-        ident = f"kubernetes.v2:infrastructure:pod:{GUARDED}:{namespace}:{name}"
-        wait_for("the pod", lambda: ident in self.pods(GUARDED), 30)
+        """For a minute. It is said, and what was deleted, made and changed meanwhile is in the rows afterwards."""
+        pods = sorted(k for k in self.sim.state(0)["sim-0000"] if k[0] == "Pod")
+        idents = [f"kubernetes.v2:infrastructure:pod:{GUARDED}:{namespace}:{name}" for _, namespace, name in pods]
+        self.change(pods[2], "delete")
+        wait_for("the pods", lambda: self.pods(GUARDED) == {*idents[:2], *idents[3:]}, 30)
+        bodies = self.bodies(idents[1])
+        size = self.clouddriver.process.log.stat().st_size
         self.db.stop()
-        self.sim.post("/change", cluster=0, resource="pods", namespace=namespace, name=name, op="delete")
-        time.sleep(AWAY_S)
+        self.change(pods[0], "delete")
+        self.change(pods[1], "modify")
+        self.change(pods[2], "create")
+        time.sleep(AWAY_S)  # how long it is away is what this is about
+        self.assertTrue(self.clouddriver.running())
         self.db.start()
-        wait_for("the deletion", lambda: ident not in self.pods(GUARDED), 60, 0.2)
+        try:
+            wait_for("the changes", lambda: self.pods(GUARDED) == set(idents[1:]), 60, 0.2)
+        except TimeoutError as e:
+            self.fail(f"{e}: {self.pods(GUARDED) ^ set(idents[1:])}")
+        wait_for("the change of one", lambda: self.bodies(idents[1]) != bodies, 30, 0.2)
         self.agent.wait_streaming([OPEN, GUARDED])
+        for said in ("can't be renewed", "are renewed again"):
+            wait_for(said, lambda text=f"the leases of this Clouddriver {said}":
+                     text in self.clouddriver.process.log.read_bytes()[size:].decode(errors="replace"), 30, 0.2)
+
+    def change(self, key, op):
+        _, namespace, name = key
+        self.sim.post("/change", cluster=0, resource="pods", namespace=namespace, name=name, op=op)
+
+    def bodies(self, ident):
+        return self.db.sql(f"SELECT body FROM cats_v1_pod WHERE id = '{ident}'")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ class Manifests(Operations):
             row = self.row("deployment", "quick")
             self.assertIsNotNone(row)
             self.assertEqual(json.loads(row[0])["attributes"]["manifest"]["spec"]["replicas"], n)
+            status, said = self.clouddriver.ask("POST", "/cache/kubernetes/manifest", {
+                "account": STREAMED, "location": SPACE, "name": "deployment quick"})
+            self.assertIn(status, (200, 202), said)  # what Orca does next, which has nothing to do
         self.do(deleteManifest=self.on("deployment quick"))
         self.assertIsNone(self.row("deployment", "quick"))
 
@@ -42,7 +45,7 @@ class Manifests(Operations):
                                              "strategy.spinnaker.io/versioned": "false"}
         found = names(self.deploy(service("several", {"app": "several"}), shared, deployment("several")))
         self.assertEqual(found, ["configMap shared", "deployment several", "service several"])
-        managers = self.object("configmaps", "shared")["metadata"]["managedFields"]
+        managers = self.api("GET", f"/api/v1/namespaces/{SPACE}/configmaps/shared")["metadata"]["managedFields"]
         self.assertEqual({m["operation"] for m in managers}, {"Apply"})
 
     def test_scale(self):
@@ -128,6 +131,8 @@ class Reads(Operations):
     def test_the_console_shows_logs(self):
         self.deploy(deployment("logged"))
         self.running("logged", 1)
+        self.wait("the node's address", lambda: any(
+            n["status"].get("addresses") for n in self.cluster.objects("nodes").values()), 30)
         pod = next(p["metadata"]["name"] for p in self.objects("pods") if p["metadata"]["labels"].get("app") == "logged")
         self.wait("the pod's row", lambda: self.row("pod", pod), 10)
         status, found = self.clouddriver.ask("GET", f"/instances/{STREAMED}/{SPACE}/pod%20{pod}/console?provider=kubernetes")
