@@ -64,7 +64,7 @@ class MariaDb:
 
     def _client(self, text, database):
         return subprocess.run(["mariadb", "--no-defaults", "-uroot", f"--socket={self.socket}", "--batch", "--raw",
-                               "--skip-column-names", *([self.name] if database else [])],
+                               "--default-character-set=utf8mb4", "--skip-column-names", *([self.name] if database else [])],
                               input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
 
     def sql(self, text, database=True):

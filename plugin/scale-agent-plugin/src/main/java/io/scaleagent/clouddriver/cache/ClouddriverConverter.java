@@ -83,9 +83,13 @@ final class ClouddriverConverter implements ObjectConverter {
 
   @Override
   public Conversion convert(ScopeType scope, ObjectKey key, ByteBuffer object) {
+    String json = StandardCharsets.UTF_8.decode(object).toString();
+    if (!JsonDepth.isBounded(json)) {
+      return Conversion.none(
+          WriteOutcome.REJECTED, "it is nested deeper than " + JsonDepth.MOST + " levels");
+    }
     try {
-      KubernetesManifest manifest =
-          gson.fromJson(StandardCharsets.UTF_8.decode(object).toString(), KubernetesManifest.class);
+      KubernetesManifest manifest = gson.fromJson(json, KubernetesManifest.class);
       return convert(kind(scope), key, manifest);
     } catch (JsonParseException e) {
       return Conversion.none(WriteOutcome.REJECTED, "it is no JSON: " + e.getMessage());

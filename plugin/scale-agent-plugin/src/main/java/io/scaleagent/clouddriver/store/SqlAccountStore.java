@@ -38,6 +38,7 @@ public final class SqlAccountStore implements AccountStore {
   private final Sql sql;
   private final Numbers numbers;
   private final Replica self;
+  private final AgentTable agents;
   private final AccountEraser eraser;
   private final Map<String, Epoch> epochs = new ConcurrentHashMap<>();
 
@@ -76,6 +77,7 @@ public final class SqlAccountStore implements AccountStore {
     this.sql = database.sql();
     this.numbers = new Numbers(database);
     this.self = new Replica(database, numbers, name, address, leaseMillis);
+    this.agents = new AgentTable(database, numbers, self);
     this.eraser = Objects.requireNonNull(eraser);
     renew();
   }
@@ -113,83 +115,17 @@ public final class SqlAccountStore implements AccountStore {
   @Override
   public AgentConnection connect(
       String agentId, String zoneId, String agentVersion, String instance, String peer) {
-    long stream = numbers.draw();
-    String statement =
-        sql.upsert(
-            "scale_agent_agent",
-            List.of("agent_id"),
-            List.of(
-                "stream",
-                "replica",
-                "zone_id",
-                "version",
-                "instance",
-                "peer",
-                "connected",
-                "changed_at"),
-            1);
-    database.transact(
-        "agent " + agentId + " connects",
-        tx ->
-            tx.execute(
-                statement,
-                agentId,
-                stream,
-                self.id(),
-                zoneId,
-                agentVersion,
-                instance,
-                peer,
-                1,
-                now(tx)));
-    return new AgentConnection(agentId, zoneId, agentVersion, instance, stream);
+    return agents.connect(agentId, zoneId, agentVersion, instance, peer);
   }
 
   @Override
   public void disconnect(AgentConnection agent) {
-    database.transact(
-        agent + " disconnects",
-        tx -> {
-          tx.execute(
-              "update scale_agent_agent set connected = 0, changed_at = "
-                  + sql.clock()
-                  + " where agent_id = ? and stream = ?",
-              agent.agentId(),
-              agent.number());
-          return tx.execute(
-              "update scale_agent_assignment set kept = 0, changed_at = "
-                  + sql.clock()
-                  + " where agent_id = ? and stream = ? and kept = 1",
-              agent.agentId(),
-              agent.number());
-        });
+    agents.disconnect(agent);
   }
 
   @Override
   public Set<AgentConnection> superseded(Collection<AgentConnection> mine) {
-    Set<AgentConnection> over = new HashSet<>();
-    for (List<AgentConnection> part : Parts.of(mine, Sql.STATEMENT_ROWS)) {
-      Map<String, Long> present =
-          database.run(
-              "looking for superseded streams",
-              d ->
-                  d
-                      .fetch(
-                          "select agent_id, stream from scale_agent_agent where agent_id in ("
-                              + Sql.marks(part.size())
-                              + ")",
-                          part.stream().map(AgentConnection::agentId).toArray())
-                      .stream()
-                      .collect(
-                          Collectors.toMap(
-                              r -> r.get(0, String.class), r -> r.get(1, Long.class))));
-      for (AgentConnection one : part) {
-        if (present.getOrDefault(one.agentId(), 0L) > one.number()) {
-          over.add(one);
-        }
-      }
-    }
-    return over;
+    return agents.superseded(mine);
   }
 
   @Override
