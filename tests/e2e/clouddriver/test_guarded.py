@@ -140,7 +140,8 @@ class Guarded(unittest.TestCase):
     def test_who_may_see_an_account_is_fiats_decision_by_the_agents_permissions(self):
         def clusters(user):
             status, found = self.clouddriver.ask("GET", "/applications/app/clusters", headers={"X-SPINNAKER-USER": user})
-            return sorted(found) if status == 200 else found
+            # Accounts of other tests are nobody's secret either.
+            return sorted({GUARDED, OPEN} & set(found)) if status == 200 else found
         try:
             wait_for("clusters for dev", lambda: clusters("dev") == [GUARDED, OPEN], 60, 0.5)
         except TimeoutError as e:
