@@ -23,7 +23,7 @@ How a document is begun: begin=SHELL, as root in the same place; package=False w
 import dataclasses
 import typing
 
-DEMO = "demo.py follows it, from a bare Debian on"
+DEMO = "test_demo.py follows it, from a bare Debian on"
 CLOUDDRIVER = "takes a Clouddriver, which the suite clouddriver has"
 RPM = "test_rpm.py installs, upgrades and erases it where rpm is"
 HELM = "the suite kubernetes renders the chart, and applies it to a real API server"
