@@ -28,7 +28,7 @@ outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing
 docs|core|60|documents: links, and that each command, setting and value in them is there
 manual|core|60|manual pages: well formed, with every command, option and key
-packages|more|2400|Debian and RPM packages in booted systems: from installation to purge (SA_PACKAGES_WORKERS=1000: with so many workers)'
+packages|more|3600|packages in booted systems, from installation to purge (SA_PACKAGES_WORKERS=1000: with so many workers); Debian'"'"'s kernels; README, how-tos, demo followed'
 
 # RUNNING: the one that runs, from scripts/test
 skip() {
@@ -197,10 +197,12 @@ suite_packages() {
     local suite dir why
     [ -z "${WHOLE:-}" ] || skip "four clean systems, four builds and three boots would double a run of all suites; --only packages runs it"
     [ "$(id -u)" = 0 ] || skip "systems can be booted by root alone"
-    install mmdebstrap systemd-container dpkg-dev rpm
+    install mmdebstrap systemd-container dpkg-dev rpm qemu-system-x86 busybox-static cpio
     need_control_plane
     # shellcheck source=scripts/lib/trees.sh
     . scripts/lib/trees.sh
+    # shellcheck source=scripts/lib/packaging.sh
+    . scripts/lib/packaging.sh
     export SA_PACKAGES_DIR=${SA_PACKAGES_DIR:-$ROOT/packages}
     for suite in bookworm trixie; do
         dir=$SA_PACKAGES_DIR/$suite
@@ -209,6 +211,11 @@ suite_packages() {
         else
             export "SA_TREE_${suite}_LACKS=$why"
             continue
+        fi
+        if why=$(debian_kernel "$suite" 2>&1); then
+            export "SA_KERNEL_$suite=$why"
+        else
+            export "SA_KERNEL_${suite}_LACKS=$why"
         fi
         if [ -z "$(compgen -G "$dir/scale-agent_*.deb")" ]; then
             scripts/package deb --suite "$suite" --out "$dir" || return 1

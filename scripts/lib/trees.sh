@@ -38,6 +38,30 @@ make_tree() {
     fi
     mv "$dir.new" "$dir" && echo "$packages" >"$dir.packages" && echo "$dir"
 }
+# debian_kernel SUITE: prints the path of that suite's own kernel, which is kept in the cache directory
+debian_kernel() {
+    local suite=$1 dir=$CACHE/kernels/$1 tree work code
+    if [ -f "$dir/vmlinuz" ]; then
+        echo "$dir/vmlinuz"
+        return
+    fi
+    tree=$(make_tree "$suite" boot "${TREE_BOOT[@]}") || return 1
+    work=$(mktemp -d) || return 1
+    # shellcheck disable=SC2016
+    in_overlay "$tree" "$work" bash -ec 'cd /work
+        apt-get -qq update
+        apt-get -qq download "$(apt-cache depends linux-image-cloud-amd64 | sed -n "s/^ *Depends: \(linux-image-[0-9].*\)/\1/p" | head -n 1)"
+        dpkg-deb --fsys-tarfile linux-image-*.deb | tar -x --wildcards "./boot/vmlinuz-*"' >"$work/log" 2>&1
+    code=$?
+    if [ $code = 0 ]; then
+        mkdir -p "$dir" && cp "$work"/boot/vmlinuz-* "$dir/vmlinuz" && echo "$dir/vmlinuz"
+    else
+        echo "no kernel of $suite: $(tail -n 1 "$work/log")" >&2
+    fi
+    rm -rf "$work"
+    return $code
+}
+
 # What every system that is booted has, before anything is installed in it
 # shellcheck disable=SC2034 # for whoever sources this
 TREE_BOOT=(systemd systemd-sysv dbus ca-certificates logrotate)

@@ -21,6 +21,18 @@ from rig.harness.procs import Process, wait_for  # noqa: E402
 from rig.harness.sim import Sim  # noqa: E402
 
 
+def make_layout(deb, out):
+    """The image's layout, of this package, in a directory that is there; its path."""
+    shutil.copy(deb, out)
+    r = subprocess.run([str(paths.ROOT / "scripts/package"), "image", "--out", str(out)], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, timeout=400)
+    if r.returncode != 0 and "can't be made" in r.stdout:
+        raise unittest.SkipTest(r.stdout.strip().splitlines()[-2])
+    if r.returncode != 0:
+        raise AssertionError(r.stdout)
+    return out / "scale-agent-image"
+
+
 class Image(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -28,14 +40,7 @@ class Image(unittest.TestCase):
         scratch = paths.Scratch("image")
         cls.addClassCleanup(scratch.close)
         cls.dir = scratch.path
-        shutil.copy(deb, cls.dir)
-        r = subprocess.run([str(paths.ROOT / "scripts/package"), "image", "--out", str(cls.dir)], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, timeout=400)
-        if r.returncode != 0 and "can't be made" in r.stdout:
-            raise unittest.SkipTest(r.stdout.strip().splitlines()[-2])
-        if r.returncode != 0:
-            raise AssertionError(r.stdout)
-        cls.layout = cls.dir / "scale-agent-image"
+        cls.layout = make_layout(deb, cls.dir)
         cls.manifest = cls.blob(cls.read("index.json")["manifests"][0])
         cls.config = cls.blob(cls.manifest["config"])
         cls.root = cls.dir / "root"
