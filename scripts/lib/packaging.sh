@@ -46,9 +46,9 @@ in_overlay() {
     return $code
 }
 
-# Stable order and times: whoever builds the same source in the same Debian gets the same bytes.
+# Whoever builds the same source in the same Debian gets the same bytes: files are as old as the changelog's last entry.
 build_deb() {
-    if ! (cd "$1/source" && dpkg-buildpackage -us -uc -F) >"$1/log" 2>&1; then
+    if ! (cd "$1/source" && find . -exec touch -h -d "@$(dpkg-parsechangelog -S Timestamp)" {} + && dpkg-buildpackage -us -uc -F) >"$1/log" 2>&1; then
         tail -n 40 "$1/log"
         return 1
     fi
