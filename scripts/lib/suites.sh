@@ -224,5 +224,5 @@ suite_packages() {
     done
     dir=$SA_PACKAGES_DIR/rpm
     [ -n "$(compgen -G "$dir/scale-agent-[0-9]*.rpm")" ] || SA_RPM_NEXT=1 scripts/package rpm --out "$dir" || return 1
-    "$PYTHON" -m unittest discover -s tests/packages
+    "$PYTHON" -m unittest discover -v -s tests/packages
 }
