@@ -17,6 +17,7 @@ import io.scaleagent.proto.v1.OperationResult;
 import io.scaleagent.proto.v1.OperationResult.Code;
 import io.scaleagent.proto.v1.PluginMessage;
 import io.scaleagent.proto.v1.ScaleOperation;
+import io.scaleagent.proto.v1.Welcome;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -154,6 +155,22 @@ class OperationsTest extends EngineTestCase {
     assertThat(given(other).getId()).isEqualTo(id(2));
     result(other, ok(2));
     assertThat(of(f).getCode()).isEqualTo(Code.OK);
+  }
+
+  @Test
+  void anAccountThatAnotherClouddriverKeepsIsServedByTheAgentThatStandsByHere() throws Exception {
+    FakeAgent keeper = FakeAgent.caching(engine, "keeper", "prod");
+    Engine here = engine(new MemoryStore(db, "clouddriver-2"), AccountPolicy.ANY, settings());
+    FakeAgent standby = FakeAgent.connected(here, "standby", "prod");
+    assertThat(here.serves("prod")).isFalse();
+    standby.open("cluster-1");
+    assertThat(standby.welcome().getRole()).isEqualTo(Welcome.Role.STANDBY);
+    await("it is served here", () -> here.serves("prod"));
+    CompletableFuture<OperationResult> f = here.operate("prod", get(1), LONG);
+    assertThat(given(standby).getId()).isEqualTo(id(1));
+    result(standby, ok(1));
+    assertThat(of(f).getCode()).isEqualTo(Code.OK);
+    assertThat(keeper.poll(10)).isNull();
   }
 
   @Test
