@@ -56,7 +56,7 @@ static bool holds(const struct sa_response *r, const char *text)
  * the last-applied one needs. */
 static void fail_answered(struct sa_op *op, const struct sa_response *r, const char *doing)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
     if (r->status != 422 || !holds(r, "metadata.annotations") ||
         !holds(r, "Too long: may not be more than")) {
         sa_op_fail_response(op, r, doing);
