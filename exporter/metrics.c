@@ -98,6 +98,75 @@ static void write_counters(const cJSON *accounts, const cJSON *uplink, struct sa
     }
 }
 
+/* verb and result are words of ours: nothing in them is to be escaped. */
+static void write_results(const char *account, const cJSON *verb, struct sa_buf *b)
+{
+    const cJSON *r;
+
+    cJSON_ArrayForEach(r, sa_field(verb, "results"))
+    {
+        sa_buf_adds(b, "scale_agent_operations_total{");
+        label(b, "account", account);
+        sa_buf_addf(b, ",verb=\"%s\",result=\"%s\"}", verb->string, r->string);
+        add_value(b, r->valuedouble);
+    }
+}
+
+static void bucket(const char *account, const char *verb, const char *bound, double n,
+                   struct sa_buf *b)
+{
+    sa_buf_adds(b, "scale_agent_operation_duration_seconds_bucket{");
+    label(b, "account", account);
+    sa_buf_addf(b, ",verb=\"%s\",le=\"%s\"}", verb, bound);
+    add_value(b, n);
+}
+
+static void write_durations(const char *account, const cJSON *verb, struct sa_buf *b)
+{
+    static const char *const bounds[] = {
+#define X(ms, text) text,
+        SA_DURATION_TABLE(X)
+#undef X
+    };
+    const cJSON *within = sa_field(verb, "within"), *v = within ? within->child : NULL, *r;
+    double n = 0, all = 0;
+
+    cJSON_ArrayForEach(r, sa_field(verb, "results")) all += r->valuedouble;
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        n += v ? v->valuedouble : 0;
+        v = v ? v->next : NULL;
+        bucket(account, verb->string, bounds[i], n, b);
+    }
+    bucket(account, verb->string, "+Inf", all, b);
+    sa_buf_adds(b, "scale_agent_operation_duration_seconds_sum{");
+    label(b, "account", account);
+    sa_buf_addf(b, ",verb=\"%s\"}", verb->string);
+    add_value(b, sa_field_number(verb, "sum_us") * 1e-6);
+    sa_buf_adds(b, "scale_agent_operation_duration_seconds_count{");
+    label(b, "account", account);
+    sa_buf_addf(b, ",verb=\"%s\"}", verb->string);
+    add_value(b, all);
+}
+
+static void write_operations(const cJSON *accounts, struct sa_buf *b)
+{
+    const cJSON *a, *verb;
+
+    head(b, "scale_agent_operations_total", "counter", "operations that ended, by verb and result");
+    cJSON_ArrayForEach(a, accounts)
+    {
+        cJSON_ArrayForEach(verb, sa_field(a, "operations"))
+            write_results(sa_field_text(a, "name"), verb, b);
+    }
+    head(b, "scale_agent_operation_duration_seconds", "histogram",
+         "time from an operation's arrival to its result, by verb");
+    cJSON_ArrayForEach(a, accounts)
+    {
+        cJSON_ArrayForEach(verb, sa_field(a, "operations"))
+            write_durations(sa_field_text(a, "name"), verb, b);
+    }
+}
+
 static void write_states(const cJSON *accounts, struct sa_buf *b)
 {
     const cJSON *a;
@@ -257,6 +326,7 @@ void sa_metrics_write(const cJSON *status, struct sa_buf *out)
     write_agent(agent, accounts, out);
     write_states(accounts, out);
     write_counters(accounts, sa_field(agent, "uplink"), out);
+    write_operations(accounts, out);
     write_processes(agent, accounts, out);
     write_ends(agent, accounts, out);
     write_armory(sa_field(agent, "uplink"), accounts, out);

@@ -24,6 +24,52 @@ const char *sa_state_name(enum sa_state s)
     return (unsigned)s < SA_STATE_COUNT ? names[s] : "unknown";
 }
 
+const char *sa_verb_name(enum sa_verb v)
+{
+    static const char *const names[] = {
+#define X(sym, name) [sym] = (name),
+        SA_VERB_TABLE(X)
+#undef X
+    };
+    return names[(unsigned)v < SA_VERB_COUNT ? v : SA_VERB_UNKNOWN];
+}
+
+enum sa_verb sa_verb_find(const char *name)
+{
+    unsigned v = 0;
+    while (v < SA_VERB_UNKNOWN && strcmp(sa_verb_name((enum sa_verb)v), name) != 0)
+        v++;
+    return (enum sa_verb)v;
+}
+
+const char *sa_result_name(enum sa_result r)
+{
+    static const char *const names[] = {
+#define X(sym, name) [sym] = (name),
+        SA_RESULT_TABLE(X)
+#undef X
+    };
+    return names[(unsigned)r < SA_RESULT_COUNT ? r : SA_RESULT_UNSPECIFIED];
+}
+
+void sa_slot_operation(struct sa_slot *s, enum sa_verb verb, enum sa_result result, uint64_t us)
+{
+    static const uint32_t bounds_ms[] = {
+#define X(ms, text) ms,
+        SA_DURATION_TABLE(X)
+#undef X
+    };
+    struct sa_slot_verb *v = &s->verbs[(unsigned)verb < SA_VERB_COUNT ? verb : SA_VERB_UNKNOWN];
+    v->sum_us += us;
+    v->results[(unsigned)result < SA_RESULT_COUNT ? result : SA_RESULT_UNSPECIFIED]++;
+    for (unsigned i = 0; i < SA_DURATION_COUNT; i++) {
+        if (us <= (uint64_t)bounds_ms[i] * 1000) {
+            v->within[i]++;
+            return;
+        }
+    }
+}
+
 struct sa_slot *sa_slot_new(struct sa_err **err)
 {
     void *p = mmap(NULL, SLOT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -62,6 +62,81 @@ const char *sa_state_name(enum sa_state s); /* "unknown" past the table */
     X(disconnections, counter, "disconnections_total", "connections that ended")                   \
     X(bytes_received, counter, "received_bytes_total", "bytes received from the other side")
 
+/* X(symbol, name). What operations are called in metrics, log and status. */
+#define SA_VERB_TABLE(X)                                                                           \
+    X(SA_VERB_GET, "get")                                                                          \
+    X(SA_VERB_LIST, "list")                                                                        \
+    X(SA_VERB_EVENTS, "events")                                                                    \
+    X(SA_VERB_APPLY, "apply")                                                                      \
+    X(SA_VERB_CREATE, "create")                                                                    \
+    X(SA_VERB_REPLACE, "replace")                                                                  \
+    X(SA_VERB_PATCH, "patch")                                                                      \
+    X(SA_VERB_DELETE, "delete")                                                                    \
+    X(SA_VERB_SCALE, "scale")                                                                      \
+    X(SA_VERB_ROLLOUT, "rollout")                                                                  \
+    X(SA_VERB_HISTORY, "rollout history")                                                          \
+    X(SA_VERB_LOGS, "logs")                                                                        \
+    X(SA_VERB_TOP, "top")                                                                          \
+    X(SA_VERB_UNKNOWN, "unknown") /* not one that this agent knows */
+enum sa_verb {
+#define X(sym, name) sym,
+    SA_VERB_TABLE(X)
+#undef X
+        SA_VERB_COUNT
+};
+const char *sa_verb_name(enum sa_verb v); /* "unknown" past the table */
+enum sa_verb sa_verb_find(const char *name);
+
+/* X(symbol, name). How they end: OperationResult.Code by its number. */
+#define SA_RESULT_TABLE(X)                                                                         \
+    X(SA_RESULT_UNSPECIFIED, "unspecified")                                                        \
+    X(SA_RESULT_OK, "ok")                                                                          \
+    X(SA_RESULT_NOT_FOUND, "not_found")                                                            \
+    X(SA_RESULT_FORBIDDEN, "forbidden")                                                            \
+    X(SA_RESULT_UNAUTHORIZED, "unauthorized")                                                      \
+    X(SA_RESULT_CONFLICT, "conflict")                                                              \
+    X(SA_RESULT_INVALID, "invalid")                                                                \
+    X(SA_RESULT_NO_OBJECTS, "no_objects")                                                          \
+    X(SA_RESULT_NO_SUCH_KIND, "no_such_kind")                                                      \
+    X(SA_RESULT_NOT_PATCHED, "not_patched")                                                        \
+    X(SA_RESULT_TOO_LARGE, "too_large")                                                            \
+    X(SA_RESULT_TIMED_OUT, "timed_out")                                                            \
+    X(SA_RESULT_CANCELLED, "cancelled")                                                            \
+    X(SA_RESULT_UNAVAILABLE, "unavailable")                                                        \
+    X(SA_RESULT_UNKNOWN_OUTCOME, "unknown_outcome")                                                \
+    X(SA_RESULT_REFUSED, "refused")                                                                \
+    X(SA_RESULT_FAILED, "failed")
+enum sa_result {
+#define X(sym, name) sym,
+    SA_RESULT_TABLE(X)
+#undef X
+        SA_RESULT_COUNT
+};
+const char *sa_result_name(enum sa_result r); /* "unspecified" past the table */
+
+/* X(milliseconds, the same in seconds as Prometheus writes it): upper bounds of how long they took;
+ * what took longer counts in the sum of all alone. */
+#define SA_DURATION_TABLE(X)                                                                       \
+    X(25, "0.025")                                                                                 \
+    X(100, "0.1")                                                                                  \
+    X(250, "0.25")                                                                                 \
+    X(1000, "1")                                                                                   \
+    X(5000, "5")                                                                                   \
+    X(30000, "30")                                                                                 \
+    X(300000, "300")
+#define X(ms, text) +1
+enum { SA_DURATION_COUNT = 0 SA_DURATION_TABLE(X) };
+#undef X
+
+/* Operations of one verb, since the worker was started. */
+struct sa_slot_verb {
+    /* In this order, and written from the last to the first: a copy made meanwhile has none within
+     * a bound that it has not among all. */
+    uint32_t within[SA_DURATION_COUNT]; /* of those that no smaller bound has */
+    uint32_t results[SA_RESULT_COUNT];
+    uint64_t sum_us;
+};
+
 #define SA_SLOT_TEXT 512
 
 struct sa_slot {
@@ -79,6 +154,7 @@ struct sa_slot {
     char last_error[SA_SLOT_TEXT]; /* plain words, no secret; "" none */
     uint64_t last_error_ns;        /* sa_mono_ns() */
     char sandbox_lacks[160];
+    struct sa_slot_verb verbs[SA_VERB_COUNT];
 };
 #define SA_SLOT_NNP      1u
 #define SA_SLOT_UID      2u
@@ -93,6 +169,8 @@ void sa_slot_free(struct sa_slot *s);
 void sa_slot_read(const struct sa_slot *s, struct sa_slot *out);
 /* For the child: bounded copies into the text fields; the time is set for last_error. */
 void sa_slot_set_text(char *field, size_t size, const char *text);
+/* Counts one operation that has ended. */
+void sa_slot_operation(struct sa_slot *s, enum sa_verb verb, enum sa_result result, uint64_t us);
 void sa_slot_error(struct sa_slot *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

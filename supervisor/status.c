@@ -64,6 +64,41 @@ static void put_counters(struct sa_jsonw *j, const struct sa_slot *s)
 #undef X
 }
 
+static uint64_t count_of(const struct sa_slot_verb *v)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < SA_RESULT_COUNT; i++)
+        n += v->results[i];
+    return n;
+}
+
+static void put_verb(struct sa_jsonw *j, const char *name, const struct sa_slot_verb *v)
+{
+    sa_jsonw_open(j, name, '{');
+    sa_jsonw_open(j, "results", '{');
+    for (int i = 0; i < SA_RESULT_COUNT; i++)
+        if (v->results[i] > 0)
+            sa_jsonw_number(j, sa_result_name((enum sa_result)i), v->results[i]);
+    sa_jsonw_close(j, '}');
+    sa_jsonw_open(j, "within", '[');
+    for (int i = 0; i < SA_DURATION_COUNT; i++)
+        sa_jsonw_number(j, NULL, v->within[i]);
+    sa_jsonw_close(j, ']');
+    sa_jsonw_number(j, "sum_us", v->sum_us);
+    sa_jsonw_close(j, '}');
+}
+
+/* Operations by verb; what was never asked for is left out. */
+static void put_operations(struct sa_jsonw *j, const struct sa_slot *s)
+{
+    sa_jsonw_open(j, "operations", '{');
+    for (int i = 0; i < SA_VERB_COUNT; i++)
+        if (count_of(&s->verbs[i]) > 0)
+            put_verb(j, sa_verb_name((enum sa_verb)i), &s->verbs[i]);
+    sa_jsonw_close(j, '}');
+}
+
 /* How often the process ended, by reason; what never happened is left out. */
 static void put_ends(struct sa_jsonw *j, const struct sa_proc *p)
 {
@@ -127,6 +162,7 @@ void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a)
     if (sa_proc_alive(&a->helper))
         sa_jsonw_number(j, "helper_pid", (uint64_t)a->helper.pid);
     put_process(j, &a->worker, &s);
+    put_operations(j, &s);
     sa_jsonw_close(j, '}');
 }
 

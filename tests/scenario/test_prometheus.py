@@ -2,6 +2,7 @@
 """What the exporter serves, the alert rules and the dashboard, judged by Prometheus' own tool; and no rule or panel
 names a metric that the exporter does not serve."""
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -52,6 +53,7 @@ class Metrics(unittest.TestCase):
             # An end by kill, so that ends are counted.
             fleet.agent.ask(f"restart {fleet.good}")
             fleet.agent.wait_streaming(fleet.sim.names())
+            fleet.ctl("op", fleet.good, "get", "pod", "nobody", "-n", "default")
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as r:
                 cls.text = r.read().decode()
         cls.names = set(re.findall(r"^# TYPE (\S+)", cls.text, re.M))
@@ -70,7 +72,23 @@ class Metrics(unittest.TestCase):
         self.assertGreater(len(queries), 15)
         for text in (*queries, *re.findall(r"expr: (.*)", (GRAFANA / "alerts.yml").read_text())):
             for name in NAME.findall(text):
-                self.assertIn(name, self.names, text)
+                self.assertTrue({name, re.sub("_(bucket|sum|count)$", "", name)} & self.names, f"{name} in {text}")
+
+    def test_operations_are_counted(self):
+        account = r'scale_agent_operation(?:s_total|_duration_seconds_(?:count|bucket))\{account="[^"]+",verb="get"'
+        self.assertRegex(self.text, account + r',result="not_found"\} 1\n')
+        self.assertRegex(self.text, account + r'\} 1\n')
+        self.assertRegex(self.text, account + r',le="\+Inf"\} 1\n')
+
+    def test_the_reference_names_what_is_served(self):
+        """SA_UPDATE=1 writes it anew."""
+        page = paths.ROOT / "docs" / "reference" / "metrics.md"
+        kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", self.text, re.M))
+        rows = [f"| `{name}` | {kinds[name]} | {help} |" for name, help in re.findall(r"^# HELP (\S+) (.*)", self.text, re.M)]
+        before, end = page.read_text().split("|---|---|---|\n")[0], "|---|---|---|\n"
+        if os.environ.get("SA_UPDATE"):
+            page.write_text(before + end + "\n".join(rows) + "\n")
+        self.assertEqual(page.read_text(), before + end + "\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":

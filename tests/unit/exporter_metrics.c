@@ -17,6 +17,8 @@ static const char status[] =
     "\"disconnections_total\":3,\"restarts\":2,\"memory_bytes\":77,\"ends\":{\"hung\":1}}},"
     "\"accounts\":[{\"name\":\"one\",\"state\":\"streaming\",\"watches\":12,\"deltas_total\":100,"
     "\"delta_bytes_total\":5000,\"memory_bytes\":30,\"restarts\":1,"
+    "\"operations\":{\"apply\":{\"results\":{\"ok\":5,\"conflict\":1},\"within\":[1,2,0,1,0,0,0],"
+    "\"sum_us\":2500000}},"
     "\"ends\":{\"memory\":2,\"exit\":1}},"
     "{\"name\":\"t\\\\w\\no\",\"state\":\"failed\",\"watches\":3,\"deltas_total\":7,"
     "\"delta_bytes_total\":50,\"memory_bytes\":40,\"ends\":{}}]}";
@@ -61,6 +63,24 @@ START_TEST(accounts_are_labelled_and_escaped)
 END_TEST
 
 /* Every metric of Armory's agent but those of the Go runtime, with its type. */
+START_TEST(operations_are_counted_and_timed)
+{
+#define APPLY "{account=\"one\",verb=\"apply\""
+    assert_line("scale_agent_operations_total" APPLY ",result=\"ok\"} 5");
+    assert_line("scale_agent_operations_total" APPLY ",result=\"conflict\"} 1");
+    assert_line("# TYPE scale_agent_operation_duration_seconds histogram");
+    assert_line("scale_agent_operation_duration_seconds_bucket" APPLY ",le=\"0.025\"} 1");
+    assert_line("scale_agent_operation_duration_seconds_bucket" APPLY ",le=\"0.1\"} 3");
+    assert_line("scale_agent_operation_duration_seconds_bucket" APPLY ",le=\"0.25\"} 3");
+    assert_line("scale_agent_operation_duration_seconds_bucket" APPLY ",le=\"300\"} 4");
+    assert_line("scale_agent_operation_duration_seconds_bucket" APPLY ",le=\"+Inf\"} 6");
+    assert_line("scale_agent_operation_duration_seconds_sum" APPLY "} 2.5");
+    assert_line("scale_agent_operation_duration_seconds_count" APPLY "} 6");
+    ck_assert_ptr_null(strstr(page.data, "verb=\"delete\""));
+#undef APPLY
+}
+END_TEST
+
 START_TEST(armory_metrics_are_there_by_type)
 {
     static const char *const types[] = {
@@ -164,6 +184,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, accounts_are_labelled_and_escaped);
+    tcase_add_test(tc, operations_are_counted_and_timed);
     tcase_add_test(tc, armory_metrics_are_there_by_type);
     tcase_add_test(tc, armory_names_are_served);
     tcase_add_test(tc, the_agent_itself_is_served);

@@ -259,6 +259,29 @@ START_TEST(slot_texts_are_cut_to_their_fields)
 }
 END_TEST
 
+START_TEST(operations_are_counted_by_verb_result_and_time)
+{
+    struct sa_slot *s = sa_slot_new(NULL);
+    ck_assert_ptr_nonnull(s);
+    sa_slot_operation(s, SA_VERB_APPLY, SA_RESULT_OK, 25000);
+    sa_slot_operation(s, SA_VERB_APPLY, SA_RESULT_OK, 25001);
+    sa_slot_operation(s, SA_VERB_APPLY, SA_RESULT_CONFLICT, 400000000);
+    sa_slot_operation(s, (enum sa_verb)4711, (enum sa_result)4711, 1);
+    const struct sa_slot_verb *v = &s->verbs[SA_VERB_APPLY];
+    ck_assert_uint_eq(v->results[SA_RESULT_OK], 2);
+    ck_assert_uint_eq(v->results[SA_RESULT_CONFLICT], 1);
+    ck_assert_uint_eq(v->within[0], 1);
+    ck_assert_uint_eq(v->within[1], 1);
+    ck_assert_uint_eq(v->within[SA_DURATION_COUNT - 1], 0);
+    ck_assert_uint_eq(v->sum_us, 400050001);
+    ck_assert_uint_eq(s->verbs[SA_VERB_UNKNOWN].results[SA_RESULT_UNSPECIFIED], 1);
+    ck_assert_str_eq(sa_verb_name(sa_verb_find("rollout history")), "rollout history");
+    ck_assert_int_eq(sa_verb_find("dance"), SA_VERB_UNKNOWN);
+    ck_assert_str_eq(sa_result_name(SA_RESULT_TIMED_OUT), "timed_out");
+    sa_slot_free(s);
+}
+END_TEST
+
 START_TEST(states_have_names)
 {
     for (int i = 0; i < SA_STATE_COUNT; i++) {
@@ -285,6 +308,7 @@ int main(void)
     tcase_add_test(t, slot_is_shared_with_children);
     tcase_add_test(t, hostile_slot_is_tamed);
     tcase_add_test(t, slot_texts_are_cut_to_their_fields);
+    tcase_add_test(t, operations_are_counted_by_verb_result_and_time);
     tcase_add_test(t, states_have_names);
     suite_add_tcase(s, t);
     suite_add_tcase(s, ipc_test_control());

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/points.h"
+#include "ipc/slot.h"
 #include "worker/ops/engine_internal.h"
 #include "worker/session.h"
 
@@ -51,6 +52,15 @@ static void audit(const struct sa_op_all *a)
     };
     sa_logf(SA_INFO, fields, sizeof fields / sizeof *fields,
             a->replayed ? "operation, answered again" : "operation");
+}
+
+_Static_assert((int)SA_RESULT_FAILED == (int)SA_OP(FAILED), "results are counted by their codes");
+
+static void count(const struct sa_op_all *a)
+{
+    const char *verb = a->op.verb ? a->op.verb->name : "unknown";
+    sa_slot_operation(a->op.w->slot, sa_verb_find(verb), (enum sa_result)a->code,
+                      (sa_mono_ns() - a->arrived_ns) / SA_NS_PER_US);
 }
 
 /* ---- parts ---- */
@@ -226,6 +236,7 @@ void sa_op_complete(struct sa_op_all *a)
         drop_body(a);
     remember(a);
     audit(a);
+    count(a);
     sa_point("operation-result");
     sa_op_unqueue(a);
     a->phase = SA_OP_SENDING;
