@@ -6,3 +6,4 @@ target_link_libraries(ops_merge_answers PRIVATE sa_ops_merge)
 sa_unit_test(ops_merge_test
   ops_merge_test.c ops_merge_openapi.c ops_merge_patches.c ops_merge_apply.c
   LINK sa_ops_merge)
+sa_unit_test(worker_ops_apply worker_ops_apply.c worker_fake.c LINK sa_worker)

@@ -17,6 +17,7 @@
     "\"x-kubernetes-patch-strategy\":\"merge\"}"
 
 /* clang-format off */
+#define STRATEGIC "\"application/strategic-merge-patch+json\""
 #define PATHS                                                                                      \
     "\"paths\":{"                                                                                  \
     "\"/apis/example.com/v1/things/{name}\":{\"patch\":{\"requestBody\":{\"content\":{"            \
@@ -182,6 +183,94 @@ START_TEST(test_defaults)
 }
 END_TEST
 
+/* The same of version 2: definitions, references to them, what a patch consumes. */
+static const char version_2[] =
+    "{\"swagger\":\"2.0\",\"paths\":{\"/a\":{\"patch\":{\"consumes\":[\"application/"
+    "json\"," STRATEGIC
+    "]," GVK("Thing") "}},\"/b\":{\"patch\":{\"consumes\":[\"application/json\"]," GVK(
+        "Custom") "}}},"
+                  "\"definitions\":{\"com.example.Thing\":{\"properties\":{\"items\":{\"type\":"
+                  "\"array\",\"items\":{\"$ref\":\"#/definitions/com.example.Item\"},"
+                  "\"x-kubernetes-patch-merge-key\":\"name\",\"x-kubernetes-patch-strategy\":"
+                  "\"merge\"}}," GVKS(
+                      "Thing") "},\"com.example.Item\":{\"properties\":{\"name\":{}}}}}";
+
+START_TEST(test_version_2)
+{
+    int last;
+    struct sa_schema_at item;
+    struct sa_patch_meta meta;
+    struct sa_schema *s = read_all(version_2, "Thing", 7, &last);
+    ck_assert_ptr_nonnull(s);
+    ck_assert_int_eq(sa_schema_field(sa_schema_root(s), "items", 5, true, &item, &meta), 0);
+    ck_assert_str_eq(sa_schema_name(item), "Item");
+    ck_assert_str_eq(meta.merge_key, "name");
+    ck_assert_int_eq(sa_schema_field(item, "unknown", 7, false, &item, &meta), -1);
+    sa_schema_free(s);
+    ck_assert_ptr_null(read_all(version_2, "Custom", 7, &last));
+    ck_assert_int_eq(last, 1);
+}
+END_TEST
+
+/* Whether the document knows the kind tells "no strategic merge patch" from "ask elsewhere". */
+START_TEST(test_knows)
+{
+    static const struct {
+        const char *kind;
+        bool knows;
+    } kinds[] = {{"Thing", true}, {"Custom", true}, {"Nothing", false}};
+    for (size_t i = 0; i < 3; i++) {
+        struct sa_openapi *o = sa_openapi_new("example.com/v1", kinds[i].kind, NULL);
+        ck_assert_int_ge(sa_openapi_feed(o, version_2, sizeof version_2 - 1, NULL), 0);
+        ck_assert_int_eq(sa_openapi_knows(o), kinds[i].knows);
+        sa_openapi_free(o);
+    }
+}
+END_TEST
+
+START_TEST(test_builtin)
+{
+    static const struct {
+        const char *version, *kind, *path[6], *key;
+    } lists[] = {
+        {"v1", "Pod", {"spec", "containers", "env"}, "name"},
+        {"v1", "ConfigMap", {"metadata", "ownerReferences"}, "uid"},
+        {"apps/v1", "Deployment", {"spec", "template", "spec", "volumes"}, "name"},
+        {"apps/v1beta1", "StatefulSet", {"spec", "template", "metadata", "finalizers"}, ""},
+        {"batch/v1",
+         "CronJob",
+         {"spec", "jobTemplate", "spec", "template", "spec", "hostAliases"},
+         "ip"},
+        {"v1", "Service", {"spec", "ports"}, "port"},
+    };
+    struct sa_schema *s;
+    struct sa_patch_meta meta = {0};
+    ck_assert_int_eq(sa_schema_builtin(lists[_i].version, lists[_i].kind, &s, NULL), 0);
+    struct sa_schema_at at = sa_schema_root(s);
+    for (int i = 0; i < 6 && lists[_i].path[i] != NULL; i++) {
+        const char *name = lists[_i].path[i];
+        ck_assert_int_eq(sa_schema_field(at, name, strlen(name), true, &at, &meta), 0);
+    }
+    ck_assert_int_eq(meta.strategy, SA_STRATEGY_MERGE);
+    ck_assert_str_eq(meta.merge_key, lists[_i].key);
+    /* what it does not name may be there all the same */
+    ck_assert_int_eq(sa_schema_field(at, "a", 1, true, &at, &meta), 0);
+    ck_assert_int_eq(sa_schema_field(at, "b", 1, true, &at, &meta), 0);
+    ck_assert_int_eq(meta.strategy, SA_STRATEGY_NONE);
+    sa_schema_free(s);
+}
+END_TEST
+
+START_TEST(test_not_builtin)
+{
+    static const char *const versions[] = {"example.com/v1", "snapshot.storage.k8s.io/v1",
+                                           "apiextensions.k8s.io/v1", "app/v1", "appsx/v1"};
+    struct sa_schema *s;
+    ck_assert_int_eq(sa_schema_builtin(versions[_i], "Deployment", &s, NULL), 0);
+    ck_assert_ptr_null(s);
+}
+END_TEST
+
 TCase *ops_merge_openapi(void)
 {
     TCase *tc = tcase_create("openapi");
@@ -191,5 +280,9 @@ TCase *ops_merge_openapi(void)
     tcase_add_loop_test(tc, test_malformed_documents, 0, 8);
     tcase_add_test(tc, test_paths);
     tcase_add_test(tc, test_defaults);
+    tcase_add_test(tc, test_version_2);
+    tcase_add_test(tc, test_knows);
+    tcase_add_loop_test(tc, test_builtin, 0, 6);
+    tcase_add_loop_test(tc, test_not_builtin, 0, 5);
     return tc;
 }

@@ -14,6 +14,7 @@
 struct applying {
     struct sa_apply *apply;
     struct sa_openapi *openapi; /* while the document comes */
+    bool second;                /* it is that of version 2 */
 };
 
 static void go_on(struct sa_op *op, const struct sa_response *r);
@@ -115,22 +116,19 @@ static void take_schema(struct sa_op *op, const struct sa_schema *schema)
     }
 }
 
-static void on_schema(struct sa_op *op, const struct sa_response *r)
+/* Of documents that don't know the kind, or can't be had: what Kubernetes' own kinds are is known;
+ * all others take no strategic merge patch. */
+static void without_document(struct sa_op *op, struct sa_schema **schema, struct sa_err **err)
 {
-    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    struct applying *p = op->state;
-    struct sa_schema *schema = NULL;
+    const struct applying *p = op->state;
+    sa_schema_builtin(sa_apply_api_version(p->apply), sa_apply_kind(p->apply), schema, err);
+}
+
+/* From now on the kind's schema is known, until it is forgotten. */
+static void keep_schema(struct sa_op *op, struct sa_schema *schema)
+{
+    const struct applying *p = op->state;
     const struct sa_schema *kept = NULL;
-    if (r->status != 200 && r->status != 404) {
-        sa_op_fail_response(op, r, "retrieving the server's OpenAPI document for");
-        return;
-    }
-    if (r->status == 200 && sa_openapi_finish(p->openapi, &schema, &err)) {
-        fail(op, err, false);
-        return;
-    }
-    sa_openapi_free(p->openapi);
-    p->openapi = NULL;
     const char *version = sa_apply_api_version(p->apply), *kind = sa_apply_kind(p->apply);
     struct sa_schemas *known = op->ops->schemas;
     uint64_t now = sa_mono_ns();
@@ -142,23 +140,67 @@ static void on_schema(struct sa_op *op, const struct sa_response *r)
     take_schema(op, kept);
 }
 
-static void ask_schema(struct sa_op *op, const struct sa_apply_step *step)
+static void ask_document(struct sa_op *op, const char *path);
+
+/* As kubectl goes about it: the document of version 3, else that of version 2, else what is known
+ * without one. */
+static void on_schema(struct sa_op *op, const struct sa_response *r)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
     struct applying *p = op->state;
-    const char *version = sa_apply_api_version(p->apply), *kind = sa_apply_kind(p->apply);
-    const struct sa_schema *known;
-    if (sa_schemas_find(op->ops->schemas, version, kind, sa_mono_ns(), &known)) {
-        take_schema(op, known);
+    struct sa_schema *schema = NULL;
+    if (r->status == 0) {
+        SA_CLEANUP(sa_buf_free) struct sa_buf words;
+        sa_buf_init(&words, 4096);
+        sa_op_status_words(r, NULL, &words);
+        sa_op_fail(op, sa_op_left_ns(op) > 0 ? SA_OP(UNAVAILABLE) : SA_OP(TIMED_OUT), "%s",
+                   words.len > 0 ? words.data : "error: no answer");
         return;
     }
-    p->openapi = sa_openapi_new(version, kind, &err);
+    bool read =
+        r->error == NULL && r->status == 200 && sa_openapi_finish(p->openapi, &schema, &err) == 0;
+    bool knows = read && sa_openapi_knows(p->openapi);
+    sa_openapi_free(p->openapi);
+    p->openapi = NULL;
+    sa_err_free(&err);
+    if (!knows && !p->second) {
+        p->second = true;
+        ask_document(op, SA_OPENAPI_V2);
+        return;
+    }
+    if (!knows) {
+        without_document(op, &schema, &err);
+    }
+    if (err != NULL) {
+        fail(op, err, false);
+    } else {
+        keep_schema(op, schema);
+    }
+}
+
+static void ask_document(struct sa_op *op, const char *path)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
+    struct applying *p = op->state;
+    p->openapi = sa_openapi_new(sa_apply_api_version(p->apply), sa_apply_kind(p->apply), &err);
     if (p->openapi == NULL) {
         fail(op, err, false);
         return;
     }
-    sa_op_request(op, &(struct sa_op_request){.path = step->path, .on_data = on_document},
-                  on_schema);
+    sa_op_request_any(op, &(struct sa_op_request){.path = path, .on_data = on_document}, on_schema);
+}
+
+static void ask_schema(struct sa_op *op, const struct sa_apply_step *step)
+{
+    struct applying *p = op->state;
+    const struct sa_schema *known;
+    if (sa_schemas_find(op->ops->schemas, sa_apply_api_version(p->apply), sa_apply_kind(p->apply),
+                        sa_mono_ns(), &known)) {
+        take_schema(op, known);
+        return;
+    }
+    p->second = false;
+    ask_document(op, step->path);
 }
 
 /* ---- the steps ---- */

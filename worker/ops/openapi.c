@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The document as it comes: {"openapi", "info", "paths": {PATH: {...}}, "components": {"schemas":
- * {NAME: {...}}}}, in any order. Of paths and schemas each member's value is gathered and looked at
+ * {NAME: {...}}}}, in any order; of version 2 {"swagger", "info", "paths": {PATH: {...}},
+ * "definitions": {NAME: {...}}}. Of paths and schemas each member's value is gathered and looked at
  * when it is complete; all else is passed over. Where the paths come first, as API servers send
  * them, a kind without strategic merge patch is known before any schema is read.
  */
@@ -32,7 +33,7 @@ enum state {
     END,   /* of the document */
 };
 
-enum where { TOP, PATHS, COMPONENTS, SCHEMAS, ELSEWHERE };
+enum where { TOP, PATHS, COMPONENTS, SCHEMAS, DEFINITIONS, ELSEWHERE };
 
 struct sa_openapi {
     char *group, *version, *kind;
@@ -94,7 +95,20 @@ static bool is_kind(const struct sa_openapi *o, const struct sa_val *gvk)
            strcmp(sa_val_str(gvk, "kind"), o->kind) == 0;
 }
 
-/* gvkSupportsPatchOpenAPIV3 of kubectl's patcher. */
+/* A list of version 2: "consumes": ["application/json-patch+json", ...]. */
+static bool consumes(const struct sa_val *patch, const char *type)
+{
+    const struct sa_val *list = sa_val_member(patch, "consumes");
+    for (uint32_t i = 0; list != NULL && list->type == SA_VAL_LIST && i < list->n; i++) {
+        const struct sa_val *v = list->items[i];
+        if (v->type == SA_VAL_STRING && v->n == strlen(type) && memcmp(v->s, type, v->n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* gvkSupportsPatchOpenAPIV3 of kubectl's patcher; getPatchTypeFromOpenAPI. */
 static void take_path(struct sa_openapi *o, const struct sa_val *path)
 {
     const struct sa_val *patch = sa_val_member(path, "patch");
@@ -104,7 +118,8 @@ static void take_path(struct sa_openapi *o, const struct sa_val *path)
     }
     const struct sa_val *body = sa_val_member(patch, "requestBody");
     o->found = true;
-    o->strategic = sa_val_member(sa_val_member(body, "content"), STRATEGIC) != NULL;
+    o->strategic = sa_val_member(sa_val_member(body, "content"), STRATEGIC) != NULL ||
+                   consumes(patch, STRATEGIC);
     o->decided = !o->strategic;
 }
 
@@ -155,6 +170,9 @@ static enum where into(const struct sa_openapi *o)
     if (o->where == TOP && named(o, "components")) {
         return COMPONENTS;
     }
+    if (o->where == TOP && named(o, "definitions")) {
+        return DEFINITIONS;
+    }
     return o->where == COMPONENTS && named(o, "schemas") ? SCHEMAS : ELSEWHERE;
 }
 
@@ -178,7 +196,7 @@ static void start_value(struct sa_openapi *o, char c)
         return;
     }
     /* Once the kind was found, other paths do not matter. */
-    o->gather = o->where == SCHEMAS || (o->where == PATHS && !o->found);
+    o->gather = o->where == SCHEMAS || o->where == DEFINITIONS || (o->where == PATHS && !o->found);
     o->state = VALUE;
     o->nesting = 0;
     o->in_string = o->escaped = false;
@@ -316,6 +334,11 @@ int sa_openapi_finish(struct sa_openapi *o, struct sa_schema **schema, struct sa
         return 0;
     }
     return sa_compile_finish(&o->compile, schema, err);
+}
+
+bool sa_openapi_knows(const struct sa_openapi *o)
+{
+    return o->found;
 }
 
 int sa_openapi_path(const char *api_version, char *out, size_t cap)

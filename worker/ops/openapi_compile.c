@@ -10,7 +10,8 @@
 #include "base/hash.h"
 #include "worker/ops/openapi_internal.h"
 
-#define REF "#/components/schemas/"
+#define REF    "#/components/schemas/"
+#define REF_V2 "#/definitions/"
 
 static int short_of(struct sa_err **err)
 {
@@ -143,9 +144,13 @@ static int target(struct sa_compile *c, const struct sa_val *schema, uint32_t *o
     }
     const char *ref = sa_val_str(schema, "$ref");
     *out = SA_NODE_EMPTY;
+    if (strncmp(ref, REF, sizeof REF - 1) == 0) {
+        ref += sizeof REF - 1;
+    } else if (strncmp(ref, REF_V2, sizeof REF_V2 - 1) == 0) {
+        ref += sizeof REF_V2 - 1;
+    }
     if (ref[0] != '\0') {
-        return node_of(c, strncmp(ref, REF, sizeof REF - 1) == 0 ? ref + sizeof REF - 1 : ref, out,
-                       err);
+        return node_of(c, ref, out, err);
     }
     const struct sa_val *properties = sa_val_member(schema, "properties");
     if (properties == NULL || properties->type != SA_VAL_MAP || properties->n == 0) {

@@ -28,6 +28,7 @@ struct sa_schema {
     struct sa_field *fields;
     char *strings; /* each with a NUL; [0] is the empty one */
     uint32_t n_nodes, n_fields, root;
+    bool partial; /* it names but the fields that are merged in a way of their own */
     size_t n_strings;
 };
 

@@ -61,6 +61,10 @@ int sa_schema_field(struct sa_schema_at at, const char *key, size_t n, bool elem
     uint32_t node = f == NULL ? SA_NODE_MISSING : elements ? f->as_list : f->as_map;
     *sub = at;
     *meta = (struct sa_patch_meta){.merge_key = ""};
+    if (f == NULL && at.s->partial) {
+        sub->node = SA_NODE_EMPTY;
+        return 0;
+    }
     if (node == SA_NODE_MISSING) {
         return -1;
     }
