@@ -121,6 +121,32 @@ START_TEST(no_answer_ends_it)
 }
 END_TEST
 
+#define TOO_LONG                                                                                   \
+    "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"details\":{\"kind\":\"Deployment\",\"name\":"   \
+    "\"a\","                                                                                       \
+    "\"causes\":[{\"field\":\"metadata.annotations\",\"message\":\"Too long: may not be more "     \
+    "than "                                                                                        \
+    "262144 bytes\"}]}}"
+#define REFUSED "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\",\"code\":403}"
+
+/* The way out is named where others' annotations leave no room; other refusals are as they come. */
+START_TEST(refusals_are_told)
+{
+    static const struct {
+        int status;
+        const char *body, *words;
+    } cases[] = {
+        {422, TOO_LONG, "server-side apply"},
+        {403, REFUSED, "Error from server (Forbidden): error when creating \"STDIN\": no"}};
+    apply(DEPLOYMENT("", ""));
+    fake_answer(f, expect("GET", OBJECT), 404, "{}");
+    fake_answer(f, expect("POST", "/deployments"), cases[_i].status, cases[_i].body);
+    ck_assert_uint_eq(f->n_results, 1);
+    ck_assert_msg(strstr(f->results[0]->message, cases[_i].words) != NULL, "%s",
+                  f->results[0]->message);
+}
+END_TEST
+
 static void set_mode(const char *mode)
 {
     free(f->w.account.ssa_enabled);
@@ -175,6 +201,7 @@ int main(void)
     tcase_add_loop_test(t, own_kinds_are_known_without_a_document, 0, 5);
     tcase_add_test(t, the_document_of_version_2_is_asked);
     tcase_add_test(t, no_answer_ends_it);
+    tcase_add_loop_test(t, refusals_are_told, 0, 2);
     tcase_add_test(t, settings_choose_the_way);
     tcase_add_loop_test(t, annotations_choose_the_way_where_settings_allow_it, 0, 2);
     tcase_add_loop_test(t, kinds_have_a_way_of_their_own, 0, 4);
