@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.scaleagent.clouddriver.accounts;
 
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The database's view of agents, accounts and Clouddrivers, whichever Clouddriver an agent is
@@ -25,12 +27,12 @@ public interface AccountCatalog {
   Optional<AgentAccount> account(String name);
 
   /**
-   * How many objects of a resource are stored of an account, by its agent's count.
+   * Which of these accounts have objects of a resource stored, by their agents' count.
    *
    * @param group "" for the core group
    * @param resource in the plural, "namespaces"
    */
-  long objects(String account, String group, String resource);
+  Set<String> storing(Collection<String> accounts, String group, String resource);
 
   /** Agents that are connected to a Clouddriver that is alive. */
   List<ConnectedAgent> agents();

@@ -62,13 +62,14 @@ public final class AccountsFollower implements AutoCloseable {
   private void lookForNamespaces() {
     Set<String> without = accounts.withoutNamespaces();
     looks.keySet().retainAll(without);
-    Set<String> came = new HashSet<>();
+    Set<String> due = new HashSet<>();
     for (String name : without) {
       int look = looks.merge(name, 1, Integer::sum);
-      if ((look <= LOOKS || look % LOOKS_APART == 0) && reads.hasNamespaces(name)) {
-        came.add(name);
+      if (look <= LOOKS || look % LOOKS_APART == 0) {
+        due.add(name);
       }
     }
+    Set<String> came = reads.withNamespaces(due);
     if (!came.isEmpty()) {
       accounts.namespacesCame(came); // at once: each time, all accounts are gone through
     }

@@ -60,15 +60,17 @@ public class CachedReads {
     return found;
   }
 
-  /** Whether the account has rows of its namespaces. */
-  public boolean hasNamespaces(String account) {
-    return stored(account, KubernetesKind.NAMESPACE);
+  /** Which of these accounts have rows of their namespaces. */
+  public Set<String> withNamespaces(Set<String> names) {
+    return accounts.storing(names, "", "namespaces");
   }
 
   private boolean stored(String account, KubernetesKind kind) {
-    return kind.equals(KubernetesKind.NAMESPACE)
-        ? accounts.stores(account, "", "namespaces")
-        : accounts.stores(account, "apiextensions.k8s.io", "customresourcedefinitions");
+    Set<String> one = Set.of(account);
+    return !(kind.equals(KubernetesKind.NAMESPACE)
+            ? withNamespaces(one)
+            : accounts.storing(one, "apiextensions.k8s.io", "customresourcedefinitions"))
+        .isEmpty();
   }
 
   private Collection<String> keys(String account, KubernetesKind kind) {

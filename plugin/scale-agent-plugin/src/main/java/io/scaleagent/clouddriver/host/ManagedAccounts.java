@@ -180,10 +180,10 @@ public class ManagedAccounts implements LoadedAccounts {
     return wrong;
   }
 
-  /** Whether the account has rows of a resource; asks the database. */
-  boolean stores(String account, String group, String resource) {
+  /** Which of these accounts have rows of a resource; asks the database, once for all. */
+  Set<String> storing(Set<String> names, String group, String resource) {
     AccountCatalog from = catalog;
-    return from != null && from.objects(account, group, resource) > 0;
+    return from == null || names.isEmpty() ? Set.of() : from.storing(names, group, resource);
   }
 
   /** Clouddriver asked for the account's namespaces when there was none in the cache yet. */

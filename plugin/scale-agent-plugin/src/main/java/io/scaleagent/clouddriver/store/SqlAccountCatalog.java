@@ -6,6 +6,7 @@ import io.scaleagent.clouddriver.accounts.AgentAccount;
 import io.scaleagent.clouddriver.accounts.ConnectedAgent;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -91,17 +92,25 @@ public final class SqlAccountCatalog implements AccountCatalog {
   }
 
   @Override
-  public long objects(String account, String group, String resource) {
-    return database.run(
-        "counting " + resource + " of account " + account,
-        d ->
-            d.fetchOne(
-                    "select coalesce(sum(objects), 0) from scale_agent_scope"
-                        + " where account = ? and api_group = ? and resource = ?",
-                    account,
-                    group,
-                    resource)
-                .get(0, Long.class));
+  public Set<String> storing(Collection<String> accounts, String group, String resource) {
+    Set<String> storing = new HashSet<>();
+    for (List<String> part : Parts.of(accounts, Sql.STATEMENT_ROWS)) {
+      List<Object> values = new ArrayList<>(List.of(group, resource));
+      values.addAll(part);
+      storing.addAll(
+          database.run(
+              "looking for accounts with " + resource,
+              d ->
+                  d.fetch(
+                          "select distinct account from scale_agent_scope"
+                              + " where objects > 0 and api_group = ? and resource = ?"
+                              + " and account in ("
+                              + Sql.marks(part.size())
+                              + ")",
+                          values.toArray())
+                      .getValues(0, String.class)));
+    }
+    return storing;
   }
 
   @Override

@@ -11,9 +11,11 @@ import io.scaleagent.clouddriver.accounts.Replica;
 import io.scaleagent.clouddriver.protocol.AccountProperties;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.springframework.mock.env.MockEnvironment;
 
@@ -47,8 +49,8 @@ class ManagedCredentialsLoaderTest {
         }
 
         @Override
-        public long objects(String account, String group, String resource) {
-          return 0;
+        public Set<String> storing(Collection<String> accounts, String group, String resource) {
+          return Set.of();
         }
 
         @Override

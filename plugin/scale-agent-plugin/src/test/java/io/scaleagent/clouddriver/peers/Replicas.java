@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -184,8 +185,8 @@ final class Replicas implements AutoCloseable {
     }
 
     @Override
-    public long objects(String account, String group, String resource) {
-      return 0;
+    public Set<String> storing(Collection<String> accounts, String group, String resource) {
+      return Set.of();
     }
 
     @Override

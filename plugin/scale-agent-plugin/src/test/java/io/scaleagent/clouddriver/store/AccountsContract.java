@@ -91,6 +91,20 @@ abstract class AccountsContract extends StoreTestCase {
   }
 
   @Test
+  void theCatalogTellsWhichAccountsHaveObjectsOfAResource() throws Exception {
+    SqlAccountStore one = clouddriver("one", 60_000);
+    Lease lease = caching(open(one, agent(one, "a")));
+    long scope = scope(one, lease);
+    Set<String> names = Set.of("prod", "other");
+    assertThat(one.catalog().storing(names, "", "pods")).isEmpty();
+    put(one, lease, scope, "x");
+    assertThat(one.catalog().storing(names, "", "pods")).containsExactly("prod");
+    assertThat(one.catalog().storing(names, "apps", "pods")).isEmpty();
+    assertThat(one.catalog().storing(Set.of("other"), "", "pods")).isEmpty();
+    assertThat(one.catalog().storing(Set.of(), "", "pods")).isEmpty();
+  }
+
+  @Test
   void accountsThatNobodyHasBroughtForLongAreCleanedUp() throws Exception {
     SqlAccountStore one = clouddriver("one", 60_000);
     AgentConnection a = agent(one, "a");

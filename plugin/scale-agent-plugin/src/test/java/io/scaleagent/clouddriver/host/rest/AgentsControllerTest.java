@@ -46,8 +46,8 @@ class AgentsControllerTest {
         }
 
         @Override
-        public long objects(String account, String group, String resource) {
-          return 0;
+        public Set<String> storing(Collection<String> accounts, String group, String resource) {
+          return Set.of();
         }
 
         @Override
