@@ -17,6 +17,6 @@ for h in "" unified systemd memory pids cpu; do
     [ ! -e "/sys/fs/cgroup/$h/cgroup.procs" ] || { mkdir -p "$g" && echo $$ >"$g/cgroup.procs"; } 2>/dev/null
 done
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
-exec systemd-nspawn --register=no --keep-unit -q -D "$root" --machine="$name" --volatile=overlay --console=pipe --capability=all \
+exec systemd-nspawn --register=no --keep-unit -q -D "$root" --machine="$name" --volatile=overlay --timezone=off --console=pipe --capability=all \
     --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret @memlock" \
     "$@" -b </dev/null
