@@ -58,7 +58,7 @@ class ForeignAgent:
         m = pb.AccountMessage(epoch=self.epoch if epoch is None else epoch, **body)
         self.send(pb.AgentMessage(account=1, account_message=m.SerializeToString()))
 
-    def next(self, what, seconds=30):
+    def next(self, what, seconds=120):
         """The next message of that kind: of PluginMessage, else of AccountReply. Others are passed over; the stream's
         end and a refusal are raised, unless they are what is waited for."""
         while True:
@@ -108,7 +108,7 @@ class ForeignAgent:
         self.sequence += len(deltas)
         return self.sequence
 
-    def acked(self, sequence, seconds=30):
+    def acked(self, sequence, seconds=120):
         """Until what was sent up to there is committed."""
         while self.next("ack", seconds).ack.sequence < sequence:
             pass

@@ -47,7 +47,7 @@ class Operations(World):
     """One world for all classes of all modules, with a namespace for it, and no accounts but the agent's."""
 
     stock = None
-    clouddriver_config = {"kubesvc": {"cache": {"operationWaitMs": 10000, "cacheKinds": [
+    clouddriver_config = {"kubesvc": {"cache": {"cacheKinds": [
         "ReplicaSet", "Service", "Deployment", "Pod", "Job", "Namespace", "CustomResourceDefinition", "ConfigMap", "Role"]}}}
     made = False
     missing = None
@@ -87,8 +87,8 @@ class Operations(World):
         cls.api("POST", "/api/v1/namespaces", {"metadata": {"name": SPACE}})
         cls.agent.wait_streaming([STREAMED, BESIDE])
         warm = cls("begin")
-        warm.wait("the accounts", lambda: {STREAMED, BESIDE} <= set(warm.clouddriver.accounts()), 30)
-        warm.wait("its namespaces", lambda: SPACE in warm.clouddriver.get(f"/credentials/{STREAMED}")["namespaces"], 60)
+        warm.wait("the accounts", lambda: {STREAMED, BESIDE} <= set(warm.clouddriver.accounts()), 120)
+        warm.wait("its namespaces", lambda: SPACE in warm.clouddriver.get(f"/credentials/{STREAMED}")["namespaces"], 120)
 
     # ---- asking ----
 
@@ -106,7 +106,7 @@ class Operations(World):
 
     def task(self, **operations):
         task = self.begin(**operations)
-        return self.wait(f"the end of {', '.join(operations)}", lambda: self.ended(task), 60)
+        return self.wait(f"the end of {', '.join(operations)}", lambda: self.ended(task), 120)
 
     def do(self, **operations):
         """The task, which has to succeed; its results."""
@@ -140,7 +140,7 @@ class Operations(World):
     def running(self, app, count):
         self.wait(f"{count} pods of {app}", lambda: count == len([
             p for p in self.objects("pods") if p["metadata"]["labels"].get("app") == app
-            and p["status"].get("phase") == "Running" and "deletionTimestamp" not in p["metadata"]]), 60)
+            and p["status"].get("phase") == "Running" and "deletionTimestamp" not in p["metadata"]]), 120)
 
     def manifest(self, name):
         """What Clouddriver shows of it: live, with its events."""

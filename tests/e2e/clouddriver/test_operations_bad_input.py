@@ -79,7 +79,7 @@ class BadInput(Operations):
         BadInput.changes = getattr(BadInput, "changes", 0) + 1
         name = f"untouched-{self.changes}"
         self.api("POST", f"/api/v1/namespaces/{SPACE}/configmaps", config_map(name, a="1"))
-        self.wait("a change of another agent", lambda: self.row_of(BESIDE, "configMap", name), 20)
+        self.wait("a change of another agent", lambda: self.row_of(BESIDE, "configMap", name), 120)
         self.assertEqual(self.agent.states().get(STREAMED), "streaming")
 
     def row_of(self, account, kind, name):
@@ -100,14 +100,14 @@ class BadInput(Operations):
             found.update(self.rows_of(BESIDE, "role", SPACE))
             return found == set(expected)
         try:
-            wait_for("the rows of roles", equal, 30, 0.2)
+            wait_for("the rows of roles", equal, 120, 0.2)
         except TimeoutError as e:
             self.fail(f"{e}: {found ^ set(expected)}")
 
     def logged(self, *words):
         return self.wait(f"in Clouddriver's log: {words}", lambda: any(
             all(w in line for w in words)
-            for line in self.clouddriver.process.log.read_text(errors="replace").splitlines()), 30)
+            for line in self.clouddriver.process.log.read_text(errors="replace").splitlines()), 120)
 
     def foreign(self, agent_id, account=FOREIGN):
         if MISSING:
@@ -174,15 +174,15 @@ class BadInput(Operations):
             twin.wait_streaming(["twin"])
             self.logged("the same id", mine)
             self.wait("the agent says it", lambda: "another agent with this agentId took over" in
-                      self.agent.process.log.read_text(errors="replace"), 30)
-            self.wait("the rows of the one", lambda: self.rows_of("twin", "configMap") == before, 20)
+                      self.agent.process.log.read_text(errors="replace"), 120)
+            self.wait("the rows of the one", lambda: self.rows_of("twin", "configMap") == before, 120)
             self.assertEqual(self.rows_of(BESIDE, "configMap"), before, "the rows of the other")
             # It is back after its time, and the other one stands back.
-            self.agent.wait_streaming([STREAMED, BESIDE], 60)
+            self.agent.wait_streaming([STREAMED, BESIDE], 120)
             self.assertEqual(self.rows_of("twin", "configMap"), before)
         finally:
             twin.close()
-        self.agent.wait_streaming([STREAMED, BESIDE], 60)
+        self.agent.wait_streaming([STREAMED, BESIDE], 120)
         self.untouched()
 
     # ---- names ----

@@ -6,7 +6,7 @@ import pathlib
 import unittest
 import zipfile
 
-from ops import APP, SPACE, Operations, config_map, names, replica_set, service
+from ops import APP, SPACE, Operations, config_map, deployment, names, replica_set, service
 
 LABEL = "traffic"
 
@@ -60,6 +60,56 @@ class Versions(Operations):
         self.assertEqual(made["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"], "used-v001")
 
 
+class Strategies(Operations):
+    """Ways to deploy that annotations of a manifest ask for."""
+
+    def asking(self, manifest, **strategies):
+        manifest["metadata"]["annotations"] = {
+            f"strategy.spinnaker.io/{name.replace('_', '-')}": value for name, value in strategies.items()}
+        return manifest
+
+    def replicas(self, name):
+        return self.object("deployments.apps", name)["spec"]["replicas"]
+
+    def uid(self, kind, name):
+        return self.object(kind, name)["metadata"]["uid"]
+
+    def test_recreate(self):
+        def again():
+            return self.deploy(self.asking(deployment("anew"), recreate="true"))
+        again()
+        first = self.uid("deployments.apps", "anew")
+        self.assertEqual(names(again()), ["deployment anew"])
+        self.assertNotEqual(self.uid("deployments.apps", "anew"), first)
+
+    def test_replace(self):
+        def replace(**data):
+            self.deploy(self.asking(config_map("whole", **data), replace="true", versioned="false"))
+            return self.object("configmaps", "whole")
+        first = replace(a="1", b="2")  # there is nothing to replace: created
+        second = replace(a="3")
+        self.assertEqual((second["data"], second["metadata"]["uid"]), ({"a": "3"}, first["metadata"]["uid"]))
+        self.assertNotIn("kubectl.kubernetes.io/last-applied-configuration", second["metadata"]["annotations"])
+
+    def test_the_replicas_of_before(self):
+        self.deploy(deployment("kept", 1))
+        self.do(scaleManifest=self.on("deployment kept", replicas=3))
+        self.deploy(self.asking(deployment("kept", 1, version=2), use_source_capacity="true"))
+        self.assertEqual(self.replicas("kept"), 3)
+        self.deploy(deployment("kept", 1, version=3))
+        self.assertEqual(self.replicas("kept"), 1)
+
+    def test_labels_choose_what_is_deployed(self):
+        chosen, other = config_map("chosen"), config_map("other")
+        chosen["metadata"]["labels"] = {"part": "one"}
+        selectors = {"selectors": [{"kind": "EQUALS", "key": "part", "values": ["one"]}]}
+        self.assertEqual(names(self.deploy(chosen, other, versioned=False, labelSelectors=selectors)), ["configMap chosen"])
+        self.assertIsNone(self.object("configmaps", "other"))
+        said = self.fail_to(deployManifest={"source": "text", "moniker": {"app": APP}, "manifests": [config_map("other")],
+                                            "versioned": False, "labelSelectors": selectors})
+        self.assertIn("nothing deployed to account streamed with label selector(s) part = one", said)
+
+
 class Traffic(Operations):
     def selected(self, name):
         return len([p for p in self.objects("pods") if p["metadata"]["labels"].get(LABEL) == name
@@ -81,16 +131,16 @@ class Traffic(Operations):
         # What Orca does for red/black: the new version, then the old one is disabled and goes to none.
         self.assertEqual(self.version("shop", 2, strategy="RED_BLACK"), ["replicaSet shop-v001"])
         self.running("shop", 4)
-        self.wait("both", lambda: self.selected("shop") == 4, 20)
+        self.wait("both", lambda: self.selected("shop") == 4, 120)
         self.do(disableManifest=self.on("replicaSet shop-v000"))
         self.assertEqual(self.traffic("shop", "shop-v000"), [False, False])
         self.assertEqual(self.traffic("shop", "shop-v001"), [True, True])
         self.do(scaleManifest=self.on("replicaSet shop-v000", replicas=0))
-        self.wait("none of the old", lambda: not self.traffic("shop", "shop-v000"), 30)
+        self.wait("none of the old", lambda: not self.traffic("shop", "shop-v000"), 120)
         self.assertEqual([self.object("replicasets.apps", f"shop-v00{n}")["spec"]["replicas"] for n in (0, 1)], [0, 2])
         # And back.
         self.do(scaleManifest=self.on("replicaSet shop-v000", replicas=2))
-        self.wait("the old ones", lambda: len(self.traffic("shop", "shop-v000")) == 2, 30)
+        self.wait("the old ones", lambda: len(self.traffic("shop", "shop-v000")) == 2, 120)
         self.do(enableManifest=self.on("replicaSet shop-v000"))
         self.assertEqual(self.traffic("shop", "shop-v000"), [True, True])
         self.do(disableManifest=self.on("replicaSet shop-v001"))

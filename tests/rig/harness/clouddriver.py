@@ -147,12 +147,12 @@ class Clouddriver:
             shutil.move(made, part)
             part.rename(self.archive)
 
-    def start(self, seconds=240):
+    def start(self, seconds=600):
         self.launch()
         self.wait_ready(seconds)
         return self
 
-    def wait_ready(self, seconds=240):
+    def wait_ready(self, seconds=600):
         wait_for("Clouddriver", self.ready, seconds, 0.25)
 
     def ready(self):
