@@ -27,6 +27,7 @@ import org.slf4j.LoggerFactory;
 public final class CacheKeeper implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CacheKeeper.class);
   private static final long PERIOD_SECONDS = 30;
+  private static final long PERIOD = TimeUnit.SECONDS.toNanos(PERIOD_SECONDS);
   private static final long GIVE_UP_WAITING = TimeUnit.MINUTES.toNanos(10);
   private static final long LOOK_AGAIN = TimeUnit.MINUTES.toNanos(30);
 
@@ -49,6 +50,7 @@ public final class CacheKeeper implements AutoCloseable {
   private static final class Seen {
     final long since = System.nanoTime();
     Long evicted;
+    long rest = LOOK_AGAIN;
     long repaired = System.nanoTime();
 
     /** What was wrong with the numbers at the last look, and at the last repair. */
@@ -107,6 +109,7 @@ public final class CacheKeeper implements AutoCloseable {
     if (stock != null && due(account) && (complete(lease) || waitedLong(account))) {
       int evicted = stock.evict(lease.account());
       account.evicted = System.nanoTime();
+      account.rest = rest(account.rest, evicted);
       if (evicted > 0) {
         log.info("Account {}: {} rows of stock polling are evicted", lease.account(), evicted);
       }
@@ -127,7 +130,15 @@ public final class CacheKeeper implements AutoCloseable {
   }
 
   private static boolean due(Seen account) {
-    return account.evicted == null || System.nanoTime() - account.evicted > LOOK_AGAIN;
+    return account.evicted == null || System.nanoTime() - account.evicted >= account.rest;
+  }
+
+  /**
+   * How long until stock rows are looked for again. A poll that was under way when the account came
+   * here writes its rows when it ends, however long it takes: where there were some, more may come.
+   */
+  private static long rest(long before, int evicted) {
+    return evicted > 0 ? 0 : Math.min(LOOK_AGAIN, Math.max(PERIOD, 2 * before));
   }
 
   private static boolean waitedLong(Seen account) {

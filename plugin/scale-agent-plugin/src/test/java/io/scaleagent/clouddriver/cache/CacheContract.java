@@ -470,6 +470,11 @@ abstract class CacheContract {
     go.forEach(agent -> assertThat(ids("cats_v1_pod", agent)).as(agent).isEmpty());
     stay.forEach(agent -> assertThat(ids("cats_v1_pod", agent)).as(agent).hasSize(1));
     assertThat(rows()).hasSize(1);
+
+    // A poll that was under way all that time ends now.
+    go.forEach(agent -> row("cats_v1_pod", "stock", agent));
+    keeper.step();
+    go.forEach(agent -> assertThat(ids("cats_v1_pod", agent)).as(agent).isEmpty());
   }
 
   private List<String> ids(String table, String agent) {
