@@ -6,4 +6,4 @@ sa_unit_test(worker_test
   LINK sa_worker)
 sa_unit_test(worker_link_test worker_link_test.c LINK sa_worker nng::nng)
 sa_unit_test(worker_workloads worker_workloads.c LINK sa_ops_workloads)
-sa_unit_test(worker_ops_test worker_ops.c worker_ops_parts.c worker_fake.c LINK sa_worker)
+sa_unit_test(worker_ops_test worker_ops.c worker_ops_parts.c worker_ops_verbs.c worker_fake.c LINK sa_worker)

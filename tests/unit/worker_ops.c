@@ -5,20 +5,13 @@
 #include <string.h>
 
 #include "worker/ops/engine.h"
-#include "worker_fake.h"
+#include "worker_ops_test.h"
 
 #include "base/log.h"
 
-TCase *worker_ops_parts_cases(void);
+struct fake *f;
 
-#define CODE(c) SCALEAGENT__V1__OPERATION_RESULT__CODE__##c
-
-typedef Scaleagent__V1__Operation operation;
-typedef Scaleagent__V1__OperationResult result;
-
-static struct fake *f;
-
-static void set_up(void)
+void set_up(void)
 {
     f = fake_new();
     f->w.account.retries_enabled = true;
@@ -27,7 +20,7 @@ static void set_up(void)
     fake_start(f);
 }
 
-static void tear_down(void)
+void tear_down(void)
 {
     fake_free(f);
 }
@@ -41,7 +34,7 @@ static void turn_for(unsigned ms)
     while (sa_mono_ns() < end);
 }
 
-static void ask(operation *m, uint8_t id)
+void ask(operation *m, uint8_t id)
 {
     static uint8_t ids[256][16];
     uint8_t *bytes;
@@ -123,8 +116,7 @@ static void ask_delete(uint8_t id, const char *name, bool wait, bool ignore, uns
     ask(&m, id);
 }
 
-/* The oldest result, which must be for this operation, with this code. To be freed. */
-static result *expect(uint8_t id, int code)
+result *expect(uint8_t id, int code)
 {
     ck_assert_msg(f->n_results > 0, "operation %u has no answer", id);
     result *r = f->results[0];
@@ -135,7 +127,7 @@ static result *expect(uint8_t id, int code)
     return r;
 }
 
-static void expect_message(uint8_t id, int code, const char *words)
+void expect_message(uint8_t id, int code, const char *words)
 {
     result *r = expect(id, code);
     ck_assert_str_eq(r->message, words);
@@ -450,6 +442,7 @@ int main(void)
     tcase_add_test(t, the_worker_stops);
     suite_add_tcase(s, t);
     suite_add_tcase(s, worker_ops_parts_cases());
+    suite_add_tcase(s, worker_ops_verbs_cases());
     SRunner *r = srunner_create(s);
     sa_log_set_level(SA_FATAL);
     srunner_run_all(r, CK_NORMAL);

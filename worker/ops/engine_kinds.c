@@ -3,6 +3,7 @@
  * What an operation is about: its object's kind by discovery, its namespace, its name. A kind that
  * is not known may have been made a moment ago: the server is asked once more.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -202,22 +203,51 @@ static bool read_manifest(const ProtobufCBinaryData *manifest, struct heads *h)
     return ok && more == 0;
 }
 
+/* As kubectl's validation of a file words it. */
+static void not_valid(struct sa_op *op, const char *why)
+{
+    sa_op_fail(op, SA_OP(INVALID),
+               "error: error validating \"STDIN\": error validating data: %s; if you choose to "
+               "ignore these errors, turn validation off with --validate=false",
+               why);
+}
+
+/* 0 if nothing but white space is there. */
+static char first_of(const ProtobufCBinaryData *manifest)
+{
+    for (size_t i = 0; i < manifest->len; i++)
+        if (!isspace(manifest->data[i]))
+            return (char)manifest->data[i];
+    return '\0';
+}
+
+/* False: the operation has ended. */
+static bool read_heads(struct sa_op *op, struct heads *h)
+{
+    const ProtobufCBinaryData *manifest = op->verb->manifest(op);
+    char first = first_of(manifest);
+    if (first == '\0')
+        sa_op_fail(op, SA_OP(NO_OBJECTS), "error: no objects passed to %s", op->verb->name);
+    else if (first != '{')
+        not_valid(op, "invalid object to validate");
+    else if (!read_manifest(manifest, h))
+        sa_op_fail(op, SA_OP(INVALID),
+                   "error: error parsing STDIN: the manifest is no JSON object with apiVersion, "
+                   "kind and metadata as texts");
+    else if (!*h->kind || !*h->api_version)
+        not_valid(op, *h->kind          ? "apiVersion not set"
+                      : *h->api_version ? "kind not set"
+                                        : "[apiVersion not set, kind not set]");
+    else
+        return true;
+    return false;
+}
+
 static void resolve_manifest(struct sa_op *op)
 {
     struct heads h = {0};
-    const ProtobufCBinaryData *manifest = op->verb->manifest(op);
-    if (!manifest->data || !read_manifest(manifest, &h)) {
-        sa_op_fail(op, SA_OP(INVALID),
-                   "error: error parsing STDIN: the manifest is no JSON object "
-                   "with apiVersion, kind and metadata as texts");
+    if (!read_heads(op, &h))
         return;
-    }
-    if (!*h.kind || !*h.api_version) {
-        sa_op_fail(op, SA_OP(INVALID),
-                   "error: unable to decode \"STDIN\": Object '%s' is missing in the manifest",
-                   *h.kind ? "apiVersion" : "Kind");
-        return;
-    }
     if (take_both(op, h.namespace, h.name) &&
         sa_op_map_exactly(op, h.api_version, h.kind, &op->map, sa_op_resolve))
         resolved(op);

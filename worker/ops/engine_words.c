@@ -140,7 +140,7 @@ static bool told_before(const cJSON *causes, const cJSON *c)
 
 /* "The Deployment "x" is invalid: spec.replicas: Invalid value: ..."; a list where there are
  * several causes. */
-static void invalid(const struct status *s, struct sa_buf *out)
+static void invalid(const struct status *s, const char *before, struct sa_buf *out)
 {
     const cJSON *causes = cJSON_GetObjectItemCaseSensitive(s->details, "causes"), *c;
     int n = 0, seen = 0;
@@ -153,8 +153,8 @@ static void invalid(const struct status *s, struct sa_buf *out)
     if (*kind || *name)
         sa_buf_addf(out, "The %s \"%s\" is invalid", kind, name);
     else
-        sa_buf_addf(out, "The request is invalid%s%s", *s->message && !n ? ": " : "",
-                    n ? "" : s->message);
+        sa_buf_addf(out, "The request is invalid%s%s%s", *s->message && !n ? ": " : "",
+                    *s->message && !n ? before : "", n ? "" : s->message);
     if (n > 0)
         sa_buf_adds(out, ": ");
     seen = 0;
@@ -173,7 +173,8 @@ static void no_answer(const struct sa_response *r, struct sa_buf *out)
     sa_buf_addf(out, "Unable to connect to the server: %s%s", why, late ? " (timeout)" : "");
 }
 
-void sa_op_status_words(const struct sa_response *r, const char *doing, struct sa_buf *out)
+/* before: what the client puts in front of the server's message. */
+static void words_of(const struct sa_response *r, const char *before, struct sa_buf *out)
 {
     struct status s;
     if (r->error || r->status == 0) {
@@ -183,16 +184,15 @@ void sa_op_status_words(const struct sa_response *r, const char *doing, struct s
     read_status(r, &s);
     const struct generic *generic = generic_of(r->status);
     const char *reason = *s.reason || *s.message ? s.reason : generic->reason;
-    if (strcmp(s.reason, "Invalid") == 0 && s.details) {
-        invalid(&s, out);
+    if (strcmp(s.reason, "Invalid") == 0) {
+        invalid(&s, before, out);
     } else {
         if (strcmp(reason, "Unauthorized") == 0)
             sa_buf_adds(out, "error: You must be logged in to the server (");
         else
             sa_buf_addf(out, "Error from server%s%s%s: ", *reason ? " (" : "", reason,
                         *reason ? ")" : "");
-        if (doing)
-            sa_buf_addf(out, "error when %s \"STDIN\": ", doing);
+        sa_buf_adds(out, before);
         sa_buf_adds(out, *s.message ? s.message : generic->message);
         if (strcmp(reason, "Unauthorized") == 0)
             sa_buf_addc(out, ')');
@@ -200,14 +200,53 @@ void sa_op_status_words(const struct sa_response *r, const char *doing, struct s
     cJSON_Delete(s.doc);
 }
 
-void sa_op_fail_response(struct sa_op *op, const struct sa_response *r, const char *doing)
+void sa_op_status_words(const struct sa_response *r, const char *doing, struct sa_buf *out)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
+    SA_CLEANUP(sa_buf_free) struct sa_buf before = {0};
+    sa_buf_init(&before, WORDS_MAX);
+    if (doing)
+        sa_buf_addf(&before, "error when %s \"STDIN\": ", doing);
+    words_of(r, before.len ? before.data : "", out);
+}
+
+/* Ends the operation by what was answered and the words that are made of it. */
+static void fail_in_words(struct sa_op *op, const struct sa_response *r, const struct sa_buf *words)
+{
     struct status s;
-    sa_buf_init(&words, WORDS_MAX);
-    sa_op_status_words(r, doing, &words);
     read_status(r, &s);
     sa_op_code code = sa_op_status_code(r->status, s.reason);
     cJSON_Delete(s.doc);
-    sa_op_fail(op, code, "%s", words.len ? words.data : "error: the API server refused it");
+    sa_op_fail(op, code, "%s", words->len ? words->data : "error: the API server refused it");
+}
+
+void sa_op_fail_response(struct sa_op *op, const struct sa_response *r, const char *doing)
+{
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
+    sa_buf_init(&words, WORDS_MAX);
+    sa_op_status_words(r, doing, &words);
+    fail_in_words(op, r, &words);
+}
+
+/* cli-runtime pkg/resource/selector.go, Visit */
+void sa_op_fail_list(struct sa_op *op, const struct sa_response *r, const struct sa_mapping *m,
+                     const char *label_selector, const char *field_selector)
+{
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
+    SA_CLEANUP(sa_buf_free) struct sa_buf before = {0};
+    bool selects = *label_selector || *field_selector;
+    sa_buf_init(&words, WORDS_MAX);
+    sa_buf_init(&before, WORDS_MAX);
+    if (r->status == 400 || r->status == 404) {
+        sa_buf_addf(&before, "Unable to %s \"%s/%s, Resource=%s\"", selects ? "find" : "list",
+                    m->group, m->version, m->plural);
+        if (selects) {
+            sa_buf_adds(&before, " that match label selector ");
+            sa_buf_add_json(&before, label_selector);
+            sa_buf_adds(&before, ", field selector ");
+            sa_buf_add_json(&before, field_selector);
+        }
+        sa_buf_adds(&before, ": ");
+    }
+    words_of(r, before.len && !before.failed ? before.data : "", &words);
+    fail_in_words(op, r, &words);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/json.h"
+#include "worker/ops/apply.h"
 #include "worker/ops/selector.h"
 
 /* The last member of this name; false if there is none. */
@@ -30,6 +31,15 @@ bool sa_manifest_has_version(const char *json, size_t n)
     return member(json, n, 0, "metadata", &metadata) &&
            member(metadata.value, metadata.value_n, 1, "resourceVersion", &version) &&
            version.value_n > 2;
+}
+
+bool sa_manifest_was_applied(const char *json, size_t n)
+{
+    struct sa_json_member metadata, annotations, text;
+    return member(json, n, 0, "metadata", &metadata) &&
+           member(metadata.value, metadata.value_n, 1, "annotations", &annotations) &&
+           member(annotations.value, annotations.value_n, 2, SA_LAST_APPLIED, &text) &&
+           text.value_n > 2;
 }
 
 static int copy_metadata(const char *json, size_t n, const char *version, struct sa_buf *out)

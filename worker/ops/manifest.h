@@ -12,6 +12,8 @@
 
 /* metadata.resourceVersion is there and not empty. */
 bool sa_manifest_has_version(const char *json, size_t n);
+/* It has the last-applied annotation, not empty. */
+bool sa_manifest_was_applied(const char *json, size_t n);
 /* Appends the manifest with metadata.resourceVersion set to version (NULL: without it). -1: no such
  * JSON, or no memory. */
 int sa_manifest_version(const char *json, size_t n, const char *version, struct sa_buf *out);

@@ -144,6 +144,9 @@ void sa_op_fail(struct sa_op *op, sa_op_code code, const char *fmt, ...)
  * words. doing: NULL, or what kubectl puts before it for a file: "creating" makes
  * `Error from server (AlreadyExists): error when creating "STDIN": ...`. */
 void sa_op_fail_response(struct sa_op *op, const struct sa_response *r, const char *doing);
+/* The same where a collection could not be listed; the selectors may be "". */
+void sa_op_fail_list(struct sa_op *op, const struct sa_response *r, const struct sa_mapping *m,
+                     const char *label_selector, const char *field_selector);
 /* The code for an HTTP status and a Status' reason ("AlreadyExists"). */
 sa_op_code sa_op_status_code(int status, const char *reason);
 /* True where the answer is a Status of success; uid is that of the object it tells of ("": it tells

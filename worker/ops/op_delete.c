@@ -78,7 +78,7 @@ static int on_item(struct sa_op *op, const char *json, size_t n)
 
 static void on_not_listed(struct sa_op *op, const struct sa_response *r)
 {
-    sa_op_fail_response(op, r, NULL);
+    sa_op_fail_list(op, r, &op->map, asked(op)->label_selector, "");
 }
 
 /* ---- the end ---- */
@@ -348,7 +348,8 @@ static void begin(struct sa_op *op)
     sa_buf_init(&d->errors, 32 * 1024);
     if (*op->name && *m->label_selector) {
         sa_op_fail(op, SA_OP(INVALID),
-                   "error: name cannot be provided when a selector is specified");
+                   "error: selectors and the all flag cannot be used when passing resource/name "
+                   "arguments");
     } else if (*op->name) {
         if (add(d, op->namespace, op->name))
             sa_op_fail(op, SA_OP(FAILED), "error: no memory");

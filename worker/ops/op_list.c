@@ -53,7 +53,8 @@ static void not_read(struct sa_op *op, const struct sa_response *r)
 {
     struct listing *l = op->state;
     if (r->status != 403) {
-        sa_op_fail_response(op, r, NULL);
+        const char *labels = l->pages.label_selector, *fields = l->pages.field_selector;
+        sa_op_fail_list(op, r, &l->pages.map, labels ? labels : "", fields ? fields : "");
         return;
     }
     if (l->forbidden.len)

@@ -109,7 +109,8 @@ static void on_logs(struct sa_op *op, const struct sa_response *r)
     struct state *s = state_of(op);
     char line[SA_LOG_CUT_LINE];
     bool cut = s->cut.dropped > 0;
-    if (!cut && (r->error || r->status != 200)) {
+    /* 204: of a pod that has no node yet. */
+    if (!cut && (r->error || (r->status != 200 && r->status != 204))) {
         sa_op_fail_response(op, r, NULL);
         return;
     }

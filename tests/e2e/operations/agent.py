@@ -15,6 +15,7 @@ sys.path.insert(0, str(paths.ROOT / "tests" / "rig" / "peer"))
 from asker import Asker, OnHost  # noqa: E402
 from wire import pb  # noqa: E402
 
+MOST_BYTES = 3 << 20  # of a manifest or patch: more the plugin refuses, before anything is sent
 SPARE = 20  # seconds, past an operation's time limit, in which it has to be answered
 CASCADES = {"background": pb.DeleteOperation.BACKGROUND, "foreground": pb.DeleteOperation.FOREGROUND, "orphan": pb.DeleteOperation.ORPHAN}
 
@@ -59,9 +60,12 @@ class Runner:
     def run(self, op):
         message = pb.Operation(timeout_ms=max(1, int(op.timeout * 1000)), user="tests", name=op.verb)
         getattr(self, f"_{op.verb}")(op, message)
+        account = f"{self.world}-{op.account}"
+        asker = self.ours.askers[account]
+        if message.ByteSize() > MOST_BYTES and not isinstance(asker, OnHost):
+            return Outcome(False, "TOO_LARGE", f"error: an agent takes {MOST_BYTES} bytes at most", None)
         try:
-            account = f"{self.world}-{op.account}"
-            r = self.ours.askers[account].ask(account, message, op.timeout + SPARE)
+            r = asker.ask(account, message, op.timeout + SPARE)
         except (TimeoutError, ConnectionError) as e:
             raise Mistake(str(e)) from None
         code = pb.OperationResult.Code.Name(r.code)

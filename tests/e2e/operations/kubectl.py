@@ -23,11 +23,12 @@ class Outcome:
 CODES = (
     (r"no objects passed to", "NO_OBJECTS"),
     (r"doesn't have a resource type|no matches for kind|no kind \"", "NO_SUCH_KIND"),
+    (r"timed out waiting for the condition on", "FAILED"),  # what has been deleted is deleted
     (r"timed out waiting|context deadline exceeded", "TIMED_OUT"),
     (r"\(NotFound\)", "NOT_FOUND"),
     (r"\(Forbidden\)", "FORBIDDEN"),
     (r"\(Unauthorized\)", "UNAUTHORIZED"),
-    (r"\((Conflict|AlreadyExists)\)|Apply failed with \d+ conflict|try again", "CONFLICT"),
+    (r"\((Conflict|AlreadyExists)\)|Apply failed with \d+ conflict|latest version and try again", "CONFLICT"),
     (r"\(RequestEntityTooLarge\)|request is too large|Request entity too large", "TOO_LARGE"),
     (r"is invalid:|\((BadRequest|Invalid)\)|error validating|strict decoding", "INVALID"),
 )

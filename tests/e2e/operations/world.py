@@ -14,6 +14,7 @@ from webhook import Webhooks
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIMITED = "limited"  # an account that may read configmaps and deployments, no more
+PLACED = "placed"  # the administrator, by a kubeconfig whose context names the namespace placed
 PATCHES = {"merge": "application/merge-patch+json", "json": "application/json-patch+json",
            "strategic": "application/strategic-merge-patch+json", "apply": "application/apply-patch+yaml"}
 QUIET_FLAGS = ("--disable-admission-plugins=ServiceAccount",)  # nobody makes service accounts there
@@ -82,7 +83,7 @@ class World:
         self._lock = threading.Lock()
         self._count = 0
         self.kinds = Kinds(self.api)
-        self.kubeconfigs = {"admin": self.cluster.kubeconfig, LIMITED: self._limited()}
+        self.kubeconfigs = {"admin": self.cluster.kubeconfig, LIMITED: self._limited(), PLACED: self._placed()}
         self._prepare()
         self.webhooks = Webhooks(self.cluster, self.api())
 
@@ -135,6 +136,15 @@ openssl req -new -key "$2.key" -subj "/CN=$2" |
         subprocess.run(["bash", "-c", script, "bash", str(pki), LIMITED], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out = self.cluster.dir / f"kubeconfig.{LIMITED}"
         out.write_text(self.cluster.kubeconfig.read_text().replace("admin.crt", f"{LIMITED}.crt").replace("admin.key", f"{LIMITED}.key"))
+        return out
+
+    def _placed(self):
+        out = self.cluster.dir / f"kubeconfig.{PLACED}"
+        text = self.cluster.kubeconfig.read_text()
+        placed = text.replace("user: admin}", f"user: admin, namespace: {PLACED}}}")
+        if placed == text:
+            raise RuntimeError("the cluster's kubeconfig has no context with the user admin")
+        out.write_text(placed)
         return out
 
     def _prepare(self):
