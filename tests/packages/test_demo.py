@@ -33,9 +33,10 @@ class Demo(unittest.TestCase):
             if line.startswith("=== begin"):
                 begin = now
             elif line.startswith("==> ") and begin:
-                steps.append(f"{now - begin:.0f} s {line[4:].split(' ')[0]}")
+                steps.append(f"{now - begin:.0f} s {re.split('[,:;]', line[4:].strip())[0][:24]}")
             elif ROW.match(line) and first is None:
                 first = now
+        demo.stdout.close()
         code = demo.wait()
         if code == 77:
             self.skipTest("".join(said[-2:]).strip())
