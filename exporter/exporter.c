@@ -65,7 +65,7 @@ static void no_answer(void *arg)
     answer_all(arg, NULL);
 }
 
-static void want_status(void *arg)
+static void want_status(void *arg, const char *account)
 {
     struct exporter *e = arg;
     struct sa_buf b;
@@ -74,8 +74,9 @@ static void want_status(void *arg)
         return;
     e->waiting = true;
     e->asked++;
-    sa_buf_init(&b, 16);
+    sa_buf_init(&b, 0);
     sa_wr_u32(&b, e->asked);
+    sa_wr_str(&b, strlen(account) < SA_WANT_NAME ? account : "");
     sa_ctl_send(e->ctl, SA_CTL_STATUS_WANT, &b, NULL);
     sa_buf_free(&b);
     sa_timer_set(e->loop, &e->answer, ANSWER_NS, no_answer, e);
@@ -144,7 +145,7 @@ static void tick(void *arg)
     for (size_t i = 0; i < e->n_servers; i++)
         watched = watched || sa_exporter_http_watched(e->servers[i]);
     if (watched)
-        want_status(e);
+        want_status(e, "");
     sa_timer_set(e->loop, &e->tick, TICK_NS, tick, e);
 }
 

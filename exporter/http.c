@@ -153,7 +153,7 @@ static enum MHD_Result suspend(struct sa_exporter_http_server *s, struct MHD_Con
     s->requests = r;
     *state = r;
     MHD_suspend_connection(c);
-    s->opt.want(s->opt.arg);
+    s->opt.want(s->opt.arg, r->name ? r->name : "");
     return MHD_YES;
 }
 
@@ -196,7 +196,7 @@ static enum MHD_Result show(struct sa_exporter_http_server *s, struct MHD_Connec
     case PAGE_SCRIPT:
         return reply(c, MHD_HTTP_OK, "text/javascript; charset=utf-8", sa_page_js, sa_page_js_size);
     case PAGE_EVENTS:
-        s->opt.want(s->opt.arg);
+        s->opt.want(s->opt.arg, "");
         return sa_streams_add(s->streams, c);
     default:
         return suspend(s, c, page, state);

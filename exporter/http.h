@@ -20,8 +20,9 @@ struct sa_exporter_http_options {
     /* The status page (page/): for everyone where the address is of this machine alone; else for
      * who knows the token of this SHA-256 in hex, borrowed; for nobody where there is none. */
     const char *token_sha256;
-    /* Asks for a status; sa_exporter_http_status() follows, once for any number of asks. */
-    void (*want)(void *arg);
+    /* Asks for a status; sa_exporter_http_status() follows, once for any number of asks. account:
+     * whose details are wanted, as far as no other ask is under way; "" none. */
+    void (*want)(void *arg, const char *account);
     void *arg;
 };
 

@@ -19,7 +19,8 @@
 #include "base/loop.h"
 #include "ipc/msg.h"
 
-#define SA_CTL_MAX (192u * 1024u) /* bytes of one message */
+#define SA_WANT_NAME 512u           /* bytes of the name in SA_CTL_STATUS_WANT, with its NUL */
+#define SA_CTL_MAX   (192u * 1024u) /* bytes of one message */
 
 /* X(symbol, direction, fields) d: to the child, u: to the supervisor. */
 #define SA_CTL_TABLE(X)                                                                            \
@@ -48,7 +49,7 @@
     X(SA_CTL_ACCOUNTS_COMPLETE, d, "")         /* what was added so far is the whole list */       \
     X(SA_CTL_FORGERY, u, "u32 index, u32 pid") /* a wrong key came on this socket */               \
     /* exporter */                                                                                 \
-    X(SA_CTL_STATUS_WANT, u, "u32 id")                                                             \
+    X(SA_CTL_STATUS_WANT, u, "u32 id, str account") /* "" none: whose details */                   \
     X(SA_CTL_STATUS, d, "u32 id, u8 last, bytes json part")
 
 enum sa_ctl_type {

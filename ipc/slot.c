@@ -10,9 +10,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-#define SLOT_PAGE 4096u
+#define SLOT_BYTES 8192u /* two pages of most machines */
 
-_Static_assert(sizeof(struct sa_slot) <= SLOT_PAGE, "a slot fits into one page");
+_Static_assert(sizeof(struct sa_slot) <= SLOT_BYTES, "a slot fits into its pages");
 
 const char *sa_state_name(enum sa_state s)
 {
@@ -52,6 +52,18 @@ const char *sa_result_name(enum sa_result r)
     return names[(unsigned)r < SA_RESULT_COUNT ? r : SA_RESULT_UNSPECIFIED];
 }
 
+struct sa_slot_event *sa_slot_ring_add(struct sa_slot_ring *r, const char *fmt, ...)
+{
+    struct sa_slot_event *e = &r->v[r->n % SA_SLOT_EVENTS];
+    va_list ap;
+    *e = (struct sa_slot_event){.at_ns = sa_mono_ns()};
+    va_start(ap, fmt);
+    vsnprintf(e->what, sizeof(e->what), fmt, ap);
+    va_end(ap);
+    r->n++;
+    return e;
+}
+
 void sa_slot_operation(struct sa_slot *s, enum sa_verb verb, enum sa_result result, uint64_t us)
 {
     static const uint32_t bounds_ms[] = {
@@ -72,7 +84,7 @@ void sa_slot_operation(struct sa_slot *s, enum sa_verb verb, enum sa_result resu
 
 struct sa_slot *sa_slot_new(struct sa_err **err)
 {
-    void *p = mmap(NULL, SLOT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) {
         sa_err_sys(err, errno, "map a status page");
         return NULL;
@@ -83,7 +95,7 @@ struct sa_slot *sa_slot_new(struct sa_err **err)
 void sa_slot_free(struct sa_slot *s)
 {
     if (s != NULL) {
-        munmap(s, SLOT_PAGE);
+        munmap(s, SLOT_BYTES);
     }
 }
 
@@ -103,6 +115,12 @@ static void clean_text(char *text, size_t size)
     }
 }
 
+static void clean_ring(struct sa_slot_ring *r)
+{
+    for (size_t i = 0; i < SA_SLOT_EVENTS; i++)
+        clean_text(r->v[i].what, sizeof(r->v[i].what));
+}
+
 void sa_slot_read(const struct sa_slot *s, struct sa_slot *out)
 {
     memcpy(out, s, sizeof(*out));
@@ -113,6 +131,12 @@ void sa_slot_read(const struct sa_slot *s, struct sa_slot *out)
     clean_text(out->server, sizeof(out->server));
     clean_text(out->last_error, sizeof(out->last_error));
     clean_text(out->sandbox_lacks, sizeof(out->sandbox_lacks));
+    clean_ring(&out->operations);
+    clean_ring(&out->changes);
+    if (out->n_watched > SA_SLOT_WATCHES)
+        out->n_watched = SA_SLOT_WATCHES;
+    for (size_t i = 0; i < out->n_watched; i++)
+        clean_text(out->watched[i].name, sizeof(out->watched[i].name));
 }
 
 void sa_slot_set_text(char *field, size_t size, const char *text)

@@ -124,9 +124,12 @@ const char *sa_result_name(enum sa_result r); /* "unspecified" past the table */
     X(5000, "5")                                                                                   \
     X(30000, "30")                                                                                 \
     X(300000, "300")
-#define X(ms, text) +1
-enum { SA_DURATION_COUNT = 0 SA_DURATION_TABLE(X) };
+enum {
+#define X(ms, text) SA_WITHIN_##ms,
+    SA_DURATION_TABLE(X)
 #undef X
+        SA_DURATION_COUNT
+};
 
 /* Operations of one verb, since the worker was started. */
 struct sa_slot_verb {
@@ -135,6 +138,27 @@ struct sa_slot_verb {
     uint32_t within[SA_DURATION_COUNT]; /* of those that no smaller bound has */
     uint32_t results[SA_RESULT_COUNT];
     uint64_t sum_us;
+};
+
+/* What happened last, for people: rings of a few, and the scopes as they are. */
+#define SA_SLOT_EVENTS  8u  /* of each kind */
+#define SA_SLOT_WATCHES 32u /* past which scopes are counted alone */
+
+struct sa_slot_event {
+    uint64_t at_ns;       /* sa_mono_ns(); 0: none */
+    uint32_t ms;          /* of an operation: how long it took */
+    uint8_t verb, result; /* of an operation; of a change: result 1 where it was deleted */
+    char what[82];        /* "pods/default/web-0" */
+};
+struct sa_slot_ring {
+    uint32_t n; /* so many came; the last is at (n - 1) % SA_SLOT_EVENTS */
+    struct sa_slot_event v[SA_SLOT_EVENTS];
+};
+struct sa_slot_watch {
+    uint64_t event_ns; /* its last event; 0: none yet */
+    uint32_t objects;
+    uint8_t state; /* enum sa_plan_state */
+    char name[67]; /* "deployments.apps", "pods in default" */
 };
 
 #define SA_SLOT_TEXT 512
@@ -155,6 +179,9 @@ struct sa_slot {
     uint64_t last_error_ns;        /* sa_mono_ns() */
     char sandbox_lacks[160];
     struct sa_slot_verb verbs[SA_VERB_COUNT];
+    struct sa_slot_ring operations, changes;
+    uint32_t n_watched; /* written, at most SA_SLOT_WATCHES */
+    struct sa_slot_watch watched[SA_SLOT_WATCHES];
 };
 #define SA_SLOT_NNP      1u
 #define SA_SLOT_UID      2u
@@ -162,13 +189,16 @@ struct sa_slot {
 #define SA_SLOT_TCP      8u
 #define SA_SLOT_SECCOMP  16u
 
-/* A slot in a page of its own, shared with children forked later; NULL with *err. */
+/* A slot in pages of its own, shared with children forked later; NULL with *err. */
 struct sa_slot *sa_slot_new(struct sa_err **err);
 void sa_slot_free(struct sa_slot *s);
 /* Copies *s to *out with strings terminated, control characters replaced, numbers as they are. */
 void sa_slot_read(const struct sa_slot *s, struct sa_slot *out);
 /* For the child: bounded copies into the text fields; the time is set for last_error. */
 void sa_slot_set_text(char *field, size_t size, const char *text);
+/* The place of the next of a ring, cleared, and named. */
+struct sa_slot_event *sa_slot_ring_add(struct sa_slot_ring *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Counts one operation that has ended. */
 void sa_slot_operation(struct sa_slot *s, enum sa_verb verb, enum sa_result result, uint64_t us);
 void sa_slot_error(struct sa_slot *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

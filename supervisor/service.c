@@ -130,14 +130,16 @@ static int exporter_message(struct sa_proc *p, uint8_t type, struct sa_rd *body)
 {
     struct sa_supervisor *sup = p->sup;
     uint32_t id = sa_rd_u32(body);
+    char account[SA_WANT_NAME];
 
+    sa_rd_str(body, account, sizeof(account));
     if (type != SA_CTL_STATUS_WANT || !sa_rd_done(body))
         return -1;
     sa_buf_free(&sup->status);
     sa_buf_init(&sup->status, SA_STATUS_MAX);
     sup->status_sent = 0;
     sup->status_id = id;
-    sa_status_build(sup, &sup->status);
+    sa_status_build_with(sup, account, &sup->status);
     sa_ctl_on_drained(p->ctl, send_parts);
     send_parts(p);
     return 0;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/plan.h"
 #include "supervisor/reload.h"
 #include "supervisor/root.h"
 
@@ -149,7 +150,46 @@ static void read_slot(const struct sa_proc *p, struct sa_slot *out)
         memset(out, 0, sizeof(*out));
 }
 
-void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a)
+static void put_scopes(struct sa_jsonw *j, const struct sa_slot *s)
+{
+    sa_jsonw_open(j, "watched", '[');
+    for (uint32_t i = 0; i < s->n_watched; i++) {
+        const struct sa_slot_watch *w = &s->watched[i];
+
+        sa_jsonw_open(j, NULL, '{');
+        sa_jsonw_text(j, "name", w->name);
+        sa_jsonw_text(j, "state", sa_plan_state_name((enum sa_plan_state)w->state));
+        sa_jsonw_number(j, "objects", w->objects);
+        if (w->event_ns > 0)
+            sa_jsonw_number(j, "event_age_s", seconds_since(w->event_ns));
+        sa_jsonw_close(j, '}');
+    }
+    sa_jsonw_close(j, ']');
+}
+
+/* The newest first. */
+static void put_ring(struct sa_jsonw *j, const char *key, const struct sa_slot_ring *r, bool verbs)
+{
+    sa_jsonw_open(j, key, '[');
+    for (uint32_t i = 1; i <= SA_SLOT_EVENTS && i <= r->n; i++) {
+        const struct sa_slot_event *e = &r->v[(r->n - i) % SA_SLOT_EVENTS];
+
+        sa_jsonw_open(j, NULL, '{');
+        sa_jsonw_number(j, "age_s", seconds_since(e->at_ns));
+        sa_jsonw_text(j, "what", e->what);
+        if (verbs) {
+            sa_jsonw_text(j, "verb", sa_verb_name((enum sa_verb)e->verb));
+            sa_jsonw_text(j, "result", sa_result_name((enum sa_result)e->result));
+            sa_jsonw_number(j, "ms", e->ms);
+        } else {
+            sa_jsonw_bool(j, "deleted", e->result != 0);
+        }
+        sa_jsonw_close(j, '}');
+    }
+    sa_jsonw_close(j, ']');
+}
+
+void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a, bool detailed)
 {
     struct sa_slot s;
 
@@ -163,6 +203,11 @@ void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a)
         sa_jsonw_number(j, "helper_pid", (uint64_t)a->helper.pid);
     put_process(j, &a->worker, &s);
     put_operations(j, &s);
+    if (detailed) {
+        put_scopes(j, &s);
+        put_ring(j, "last_changes", &s.changes, false);
+        put_ring(j, "last_operations", &s.operations, true);
+    }
     sa_jsonw_close(j, '}');
 }
 
@@ -235,6 +280,11 @@ static void put_own(struct sa_jsonw *j, struct sa_supervisor *sup)
 
 void sa_status_build(struct sa_supervisor *sup, struct sa_buf *out)
 {
+    sa_status_build_with(sup, "", out);
+}
+
+void sa_status_build_with(struct sa_supervisor *sup, const char *account, struct sa_buf *out)
+{
     struct sa_jsonw j = sa_jsonw(out);
 
     sa_jsonw_open(&j, NULL, '{');
@@ -247,7 +297,8 @@ void sa_status_build(struct sa_supervisor *sup, struct sa_buf *out)
     sa_jsonw_open(&j, "accounts", '[');
     for (size_t i = 0; i < sup->n_accounts; i++)
         if (!sup->accounts[i]->removing)
-            sa_status_account(&j, sup->accounts[i]);
+            sa_status_account(&j, sup->accounts[i],
+                              strcmp(sup->accounts[i]->ref.name, account) == 0);
     sa_jsonw_close(&j, ']');
     sa_jsonw_close(&j, '}');
 }

@@ -16,8 +16,10 @@ struct sa_supervisor;
 /* {"agent":{...},"accounts":[...]}, without a line end. Everything in it was measured before:
  * nothing is waited for. */
 void sa_status_build(struct sa_supervisor *sup, struct sa_buf *out);
-/* One account's object. */
-void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a);
+/* The same, with the details of the account of this name ("" none). */
+void sa_status_build_with(struct sa_supervisor *sup, const char *account, struct sa_buf *out);
+/* One account's object; detailed: with its scopes, its last changes and operations. */
+void sa_status_account(struct sa_jsonw *j, const struct sa_acct *a, bool detailed);
 /* "problems":[...], at most 200 of them, and "problems_total". */
 void sa_status_problems(struct sa_jsonw *j, const struct sa_problems *p);
 

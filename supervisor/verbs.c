@@ -27,7 +27,7 @@ static void verb_accounts(struct sa_supervisor *sup, struct sa_client *c, const 
 
         if (sup->accounts[i]->removing)
             continue;
-        sa_status_account(&j, sup->accounts[i]);
+        sa_status_account(&j, sup->accounts[i], false);
         sa_buf_addc(sa_client_out(c), '\n');
     }
     sa_client_ok(c);

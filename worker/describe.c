@@ -62,7 +62,7 @@ static void name(struct sa_plan_row *row, const struct sa_resource *r)
     row->namespaced = r->namespaced;
 }
 
-static enum sa_plan_state state_of(const struct sa_scope *s)
+enum sa_plan_state sa_describe_state(const struct sa_scope *s)
 {
     if (s->kept || s->absences > 0)
         return SA_PLAN_UNKNOWN;
@@ -80,7 +80,7 @@ static enum sa_plan_state state_of(const struct sa_scope *s)
 
 static void add_scope(struct description *d, const struct sa_scope *s)
 {
-    struct sa_plan_row row = {.state = state_of(s)};
+    struct sa_plan_row row = {.state = sa_describe_state(s)};
     name(&row, &s->res);
     cut(row.namespace, s->namespace);
     row.objects = sa_table_scope_sum(s->w->table, s->id).count;

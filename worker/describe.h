@@ -3,7 +3,11 @@
 #ifndef SA_WORKER_DESCRIBE_H
 #define SA_WORKER_DESCRIBE_H
 
+#include "ipc/plan.h"
 #include "worker/state.h"
+
+/* How a scope is. */
+enum sa_plan_state sa_describe_state(const struct sa_scope *s);
 
 /* body is that of one SA_CTL_PLAN message (ipc/control.h), borrowed. -1 ends it. */
 typedef int sa_describe_cb(void *arg, const struct sa_buf *body);

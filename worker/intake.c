@@ -10,6 +10,7 @@
 
 #include "worker/ops/engine.h"
 #include "worker/plan.h"
+#include "worker/report.h"
 #include "worker/scope.h"
 #include "worker/session.h"
 
@@ -85,6 +86,8 @@ void sa_intake_gone(struct sa_scope *s, const struct sa_object *o, uint64_t vers
         reading->overtaken = true;
     switch (sa_table_remove(w->table, s->id, key, version)) {
     case SA_REMOVED:
+        if (origin == SA_FROM_WATCH)
+            sa_report_change(s, o, true);
         if (s->definitions)
             sa_plan_definitions_changed(w);
         send_or_mark(s, o, NULL);
@@ -136,12 +139,16 @@ static void present(struct sa_scope *s, const struct sa_object *o, enum sa_origi
             sa_plan_definition_listed(w, o->name);
         /* New to an incomplete table, from a list: most likely the other side has it. Sums and
          * pages will tell; until then the table says more than was sent. */
+        if (origin == SA_FROM_WATCH)
+            sa_report_change(s, o, false);
         if (origin != SA_FROM_LIST || s->complete || s->direct || dirty)
             send_or_mark(s, o, &w->scratch);
         else
             s->compare_needed = true;
         break;
     case SA_PUT_CHANGED:
+        if (origin == SA_FROM_WATCH)
+            sa_report_change(s, o, false);
         if (s->definitions)
             sa_plan_definitions_changed(w);
         send_or_mark(s, o, &w->scratch);

@@ -169,6 +169,7 @@ struct sa_scope {
     uint64_t forbidden_ns;  /* since when the server says 403; 0 it does not */
     bool evicted;           /* forbidden for so long that it left the Scopes */
     bool failing;           /* last request failed */
+    uint64_t event_ns;      /* when its watch brought something last; 0: not yet */
 
     /* towards the other side */
     struct sa_dirty *dirty; /* made when first needed */
@@ -261,7 +262,8 @@ struct sa_worker {
     bool version_known;
     char version[32], cluster[64];
     uint8_t instance[16];
-    bool reached; /* version and cluster are known */
+    bool reached;      /* version and cluster are known */
+    uint64_t shown_ns; /* when the slot's list of scopes was written last */
 
     struct sa_reach reach;
 

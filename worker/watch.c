@@ -123,6 +123,7 @@ static int take_event(struct sa_scope *s, const char *json, size_t n, struct sa_
         s->w->slot->list_objects++;
     else
         s->w->slot->events++;
+    s->event_ns = sa_mono_ns();
     return sa_intake(s, object, object_n, listed ? SA_FROM_LIST : SA_FROM_WATCH,
                      type == SA_WATCH_DELETED, err);
 }

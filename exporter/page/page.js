@@ -187,6 +187,7 @@ function definitions(pairs) {
 }
 
 function describe(a) {
+    const at = [...document.querySelectorAll('#one-body .wide')].indexOf(document.activeElement);
     const mb = (n) => `${(n / 1e6).toFixed(1)} MB`;
     const on = (flag, name) => (a.sandbox[flag] ? [name] : []);
     const confined = [...on('uid', 'own user'), ...on('landlock', `Landlock ${a.sandbox.landlock_abi}`), ...on('seccomp', 'seccomp'),
@@ -203,15 +204,60 @@ function describe(a) {
         element('h3', {}, 'Process'),
         definitions([['Process', a.pid ? `${a.process}, pid ${a.pid}, for ${a.uptime_s} s` : a.process], ['Memory', `${mb(a.memory_bytes)}, at most ${mb(a.memory_peak_bytes)}`],
             ['Processor time', seconds(a.cpu_us)], ['Restarts', a.restarts], ['Ends', ends.join(', ') || 'none'],
-            ['Confined by', confined.join(', ') || 'nothing'], ['Not confined by', a.lacks || 'all is there']]));
+            ['Confined by', confined.join(', ') || 'nothing'], ['Not confined by', a.lacks || 'all is there']]),
+        ...(a.watched ? history(a) : []));
+    if (at >= 0) document.querySelectorAll('#one-body .wide')[at]?.focus({preventScroll: true});
 }
+
+// A table with a caption that is a heading, too: [title, number?] of each column, and rows of texts.
+function table(title, columns, rows, none) {
+    if (!rows.length) return [element('h3', {}, title), element('p', {}, none)];
+    const head = element('tr', {}, ...columns.map(([text, number]) => element('th', {scope: 'col', class: number ? 'number' : ''}, text)));
+    const body = rows.map((cells) => element('tr', {}, ...cells.map((cell, i) => (i === 0
+        ? element('th', {scope: 'row'}, cell) : element('td', {class: columns[i][1] ? 'number' : ''}, cell)))));
+    return [element('h3', {}, title), element('div', {class: 'wide', tabindex: '0', role: 'region', 'aria-label': title},
+        element('table', {}, element('caption', {class: 'quiet'}, title), element('thead', {}, head), element('tbody', {}, ...body)))];
+}
+
+function ago(s) {
+    if (s === undefined) return 'none yet';
+    return s < 120 ? `${s} s ago` : s < 7200 ? `${Math.round(s / 60)} min ago` : `${Math.round(s / 3600)} h ago`;
+}
+
+const SCOPES_GOOD = new Set(['in step', 'followed']);
+const SCOPES_BAD = new Set(['failing', 'forbidden']);
+
+// What the account follows, what changed last, what was done.
+function history(a) {
+    const scope = (s) => element('span', {class: `state ${SCOPES_GOOD.has(s) ? 'good' : SCOPES_BAD.has(s) ? 'bad' : 'wait'}`}, s);
+    const more = a.scopes - a.watched.length;
+    const verbs = Object.entries(a.operations).map(([verb, v]) => {
+        const all = Object.values(v.results).reduce((x, y) => x + y, 0);
+        return [verb, String(all), Object.entries(v.results).map(([r, n]) => `${r} ${n}`).join(', '), seconds(Math.round(v.sum_us / all))];
+    });
+    return [...table('Watches', [['Resource'], ['State'], ['Objects', true], ['Last event', true]],
+        a.watched.map((w) => [w.name, scope(w.state), w.objects.toLocaleString(), ago(w.event_age_s)]), 'Nothing is followed yet.'),
+    ...(more > 0 ? [element('p', {}, `and ${more} more: scale-agentctl discover --account names them all`)] : []),
+    ...table('Last changes', [['Object'], ['Change'], ['When', true]],
+        a.last_changes.map((c) => [c.what, c.deleted ? 'deleted' : 'written', ago(c.age_s)]), 'None since the worker was started.'),
+    ...table('Operations', [['Verb'], ['Number', true], ['Results'], ['Time on average', true]], verbs, 'None since the worker was started.'),
+    ...table('Last operations', [['Object'], ['Verb'], ['Result'], ['Took', true], ['When', true]],
+        a.last_operations.map((o) => [o.what || 'none', o.verb, o.result, seconds(o.ms * 1000), ago(o.age_s)]), 'None since the worker was started.')];
+}
+
+let details = {}; // of the chosen account: an answer that was made for others, too, has none
 
 async function showOne() {
     const name = chosen;
     try {
         const answer = await fetch(`account?name=${encodeURIComponent(name)}`);
         if (name !== chosen) return;
-        if (answer.ok) describe(await answer.json());
+        if (answer.ok) {
+            const a = await answer.json();
+            if (name !== chosen) return;
+            if (a.watched) details = {watched: a.watched, last_changes: a.last_changes, last_operations: a.last_operations};
+            describe({...a, ...details});
+        }
         else $('one-body').replaceChildren(element('p', {}, answer.status === 404 ? 'There is no such account.' : `The agent answers ${answer.status}.`));
     } catch (e) {
         // The line at the top says that the agent does not answer.
@@ -226,6 +272,7 @@ function route() {
     if (chosen === null) return show();
     $('one-title').textContent = chosen;
     $('one-body').replaceChildren();
+    details = {};
     $('one-title').focus();
     return showOne();
 }

@@ -89,6 +89,7 @@ static void ask(uint32_t id)
     struct sa_rd rd;
 
     sa_wr_u32(&body, id);
+    sa_wr_str(&body, "");
     sa_rd_init(&rd, body.data, body.len);
     ck_assert_int_eq(sup.exporter.ops->message(&sup.exporter, SA_CTL_STATUS_WANT, &rd), 0);
     sa_buf_free(&body);

@@ -59,8 +59,14 @@ _Static_assert((int)SA_RESULT_FAILED == (int)SA_OP(FAILED), "results are counted
 static void count(const struct sa_op_all *a)
 {
     const char *verb = a->op.verb ? a->op.verb->name : "unknown";
-    sa_slot_operation(a->op.w->slot, sa_verb_find(verb), (enum sa_result)a->code,
-                      (sa_mono_ns() - a->arrived_ns) / SA_NS_PER_US);
+    uint64_t us = (sa_mono_ns() - a->arrived_ns) / SA_NS_PER_US;
+    char object[1024];
+    sa_slot_operation(a->op.w->slot, sa_verb_find(verb), (enum sa_result)a->code, us);
+    title(a, object, sizeof object);
+    struct sa_slot_event *e = sa_slot_ring_add(&a->op.w->slot->operations, "%s", object);
+    e->verb = (uint8_t)sa_verb_find(verb);
+    e->result = (uint8_t)a->code;
+    e->ms = (uint32_t)(us / 1000);
 }
 
 /* ---- parts ---- */

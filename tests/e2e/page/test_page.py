@@ -3,6 +3,8 @@
 import http.server
 import json
 import os
+import re
+import subprocess
 import threading
 import time
 import unittest
@@ -138,6 +140,37 @@ class OfAnAgent(Looks, unittest.TestCase):
         self.assertIn("seccomp", self.one("#one-body").text)
         self.driver.back()
         self.assertTrue(self.one("#list").is_displayed())
+
+    def operate(self, *arguments):
+        r = subprocess.run([str(paths.program("scale-agentctl")), "-s", str(self.agent.runtime / "control.sock"), "op", *arguments],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        return "NotFound" in r.stdout or "not found" in r.stdout
+
+    def test_what_an_account_follows_and_does(self):
+        wait_for("an operation", lambda: self.operate("sim-0002", "get", "pod", "nobody", "-n", "default"), 20)
+        self.sim.post("/rate", cluster=2, rate=5)
+        self.driver.get(f"http://localhost:{self.port}/#account=sim-0002")
+        table = "section#one .wide[aria-label='{}'] tbody tr"
+        wait_for("changes", lambda: self.all(table.format("Last changes")), 20)
+        self.sim.post("/rate", cluster=2, rate=0)
+        script = "return [...document.querySelectorAll(arguments[0])].map((r) => [...r.children].map((c) => c.textContent))"
+
+        def rows(title):
+            return self.driver.execute_script(script, table.format(title))
+        wait_for("the event in the list of watches", lambda: any(re.fullmatch(r"[0-9]+ s ago", r[3]) for r in rows("Watches")), 20)
+        watches = {r[0]: r[1:] for r in rows("Watches")}
+        self.assertIn("deployments.apps", watches)
+        self.assertEqual(watches["pods"][0], "in step")
+        self.assertRegex(watches["pods"][1], "^[1-9]")
+        self.assertRegex(rows("Last changes")[0][0], "^[a-z]+/.+")
+        self.assertEqual(rows("Operations")[0][:3], ["get", "1", "not_found 1"])
+        self.assertEqual(rows("Last operations")[0][:3], ["pods/default/nobody", "get", "not_found"])
+        # Each in one call: the page is made anew each second.
+        self.assertTrue(self.driver.execute_script("return [...document.querySelectorAll('#one th')].every((h) => h.getAttribute('scope'))"))
+        # Where one is stays where one is, over the second's updates.
+        self.driver.execute_script("window.before = document.querySelector(\"#one .wide[aria-label='Watches']\"); window.before.focus()")
+        wait_for("an update", lambda: self.driver.execute_script("return !window.before.isConnected"), 20)
+        self.assertEqual(self.driver.execute_script("return document.activeElement.getAttribute('aria-label')"), "Watches")
 
     def test_readable_by_those_who_do_not_see_it(self):
         for field in self.all("input[type=search]"):
