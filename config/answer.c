@@ -44,7 +44,7 @@ int sa_config_answer_encode(const struct sa_config_answer *a, struct sa_buf *out
         sa_buf_add(out, r->fingerprint, FINGERPRINT);
         put_text(out, r->json);
         put_text(out, r->file);
-        put_u32(out, r->allow_exec);
+        put_u32(out, r->helper);
     }
     put_u32(out, a->n_files);
     for (size_t i = 0; i < a->n_files; i++) {
@@ -142,7 +142,7 @@ static void get_accounts(struct cursor *c, struct sa_config_answer *a)
         get_fingerprint(c, r->fingerprint);
         r->json = get_text(c);
         r->file = get_text(c);
-        r->allow_exec = get_bool(c);
+        r->helper = get_bool(c);
     }
 }
 

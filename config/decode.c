@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/load.h"
+#include "config/secret_ref.h"
 
 #define MAX_PATH     256
 #define MAX_ACCOUNTS 20000
@@ -39,12 +40,11 @@ static char *text_of(struct decode *d, const struct sa_key *k, const struct sa_y
         sa_problem_node(d->problems, false, node, "%s: longer than %d bytes", k->path, MAX_TEXT);
     } else if (sa_substitute(node->text, &text, &why) != 0) {
         sa_problem_node(d->problems, false, node, "%s: %s", k->path, sa_err_msg(why));
-    } else if (strncmp(text, "encrypted:", 10) == 0 || strncmp(text, "encryptedFile:", 14) == 0) {
-        sa_problem_node(
-            d->problems, false, node,
-            "%s: references to a store of secrets are not supported yet; use a file or an "
-            "environment variable",
-            k->path);
+    } else if (sa_secret_ref_is(text) && !k->reference) {
+        sa_problem_node(d->problems, false, node,
+                        "%s: a reference to a store of secrets is taken by kubeConfigFile alone; "
+                        "use a file or an environment variable here",
+                        k->path);
         sa_freep(&text);
     } else {
         return text;

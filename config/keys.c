@@ -32,6 +32,9 @@
     "A result that could not be sent is not sent again by itself: Clouddriver's side asks for it " \
     "again, by the operation's id, as soon as there is a stream, and for ten minutes the agent "   \
     "knows what it did."
+#define VAULT_LOGIN                                                                                \
+    "Users and passwords of Vault are for people; make an AppRole or a role of its kubernetes "    \
+    "method for the agent, see secrets.vault.authMethod."
 #define DYNAMIC                                                                                    \
     "Accounts are not taken over from Clouddriver: it keeps those and polls them. To stream one, " \
     "name it in a file."
@@ -203,7 +206,10 @@ const struct sa_key sa_keys[] = {
          "or empty is made from the certificate authority of the cluster around, and stays the "
          "same as long as that does."},
 {.path = ACC "kubeConfigFile", .alias = "kubeconfigFile", STRING, A(kubeconfig_file),
- .help = "Path of the kubeconfig file; it or serviceAccount is required."},
+ .reference = true,
+ .help = "Path of the kubeconfig file, or a reference to a store of secrets, as "
+         "encryptedFile:vault!e:secret!p:clusters/a!k:kubeconfig; it or serviceAccount is "
+         "required."},
 {.path = ACC "context", STRING, A(context),
  .help = "Context of the kubeconfig file, by default its current-context."},
 {.path = ACC "serviceAccount", BOOL, A(service_account),
@@ -373,9 +379,43 @@ CLOUDDRIVERS("spinnakerKindMap", CD_ITSELF),
 {.path = "pprof.enabled", IGNORED,
  .help = "There is no Go runtime to profile; see scale-agentctl support-dump."},
 {.path = "pprof.port", IGNORED, .help = "There is no Go runtime to profile."},
-{.path = "secrets", REFUSED,
- .help = "Secrets can't be fetched from Vault or another store yet. Put each secret in a file "
-         "(Vault's agent does that) or an environment variable, and remove this key."},
+
+/* kubeconfig files in stores of secrets */
+{.path = "secrets.refreshSeconds", SECONDS(10), COMMON(secrets_refresh_s), .preset = "300",
+ .help = "How often a kubeconfig that is in a store of secrets is read again; another one restarts "
+         "that account's worker. The moment is random within a tenth of the interval. It is read "
+         "at once, too, when the API server no longer takes the credential."},
+{.path = "secrets.vault.enabled", BOOL, COMMON(vault_enabled), .preset = "true",
+ .help = "Whether Vault, or OpenBao, may be asked."},
+{.path = "secrets.vault.url", STRING, COMMON(vault_url),
+ .help = "Address of Vault, as https://vault.example:8200."},
+{.path = "secrets.vault.authMethod", .type = SA_KEY_CHOICE, .choices = "KUBERNETES|TOKEN|APPROLE",
+ COMMON(vault_auth_method), .preset = "KUBERNETES",
+ .help = "How to log in: by the pod's service account, by a token, or by an AppRole."},
+{.path = "secrets.vault.role", STRING, COMMON(vault_role),
+ .help = "Role of the KUBERNETES login."},
+{.path = "secrets.vault.path", STRING, COMMON(vault_path),
+ .help = "Where the login's method is mounted below auth/, by default kubernetes or approle."},
+{.path = "secrets.vault.namespace", STRING, COMMON(vault_namespace),
+ .help = "Namespace of Vault, for login and secrets."},
+{.path = "secrets.vault.tokenFile", STRING, COMMON(vault_token_file),
+ .help = "File with the token of the TOKEN login; by default the token is that of the environment "
+         "variable VAULT_TOKEN."},
+{.path = "secrets.vault.jwtFile", STRING, COMMON(vault_jwt_file),
+ .preset = "/var/run/secrets/kubernetes.io/serviceaccount/token",
+ .help = "File with the service account's token, for the KUBERNETES login."},
+{.path = "secrets.vault.roleIdFile", STRING, COMMON(vault_role_id_file),
+ .help = "File with the role_id of the APPROLE login."},
+{.path = "secrets.vault.secretIdFile", STRING, COMMON(vault_secret_id_file),
+ .help = "File with the secret_id of the APPROLE login."},
+{.path = "secrets.vault.caFile", STRING, COMMON(vault_ca_file),
+ .help = "Certificates (PEM) that Vault's must lead to; by default those of the system."},
+{.path = "secrets.vault.token", REFUSED,
+ .help = "A secret does not belong in this file; write the token to a file of its own and name it "
+         "by secrets.vault.tokenFile."},
+{.path = "secrets.vault.username", REFUSED, .help = VAULT_LOGIN},
+{.path = "secrets.vault.password", REFUSED, .help = VAULT_LOGIN},
+{.path = "secrets.vault.userAuthPath", REFUSED, .help = VAULT_LOGIN},
 
 /* worked out by the config reader, for the children */
 {.path = "account.startDelayMs", DERIVED, MS(1e15), A(start_delay_ms)},

@@ -72,6 +72,7 @@ struct sa_key {
     double min, max;     /* of numbers, both included */
     const char *choices; /* "a|b|c" */
     bool secret;
+    bool reference;   /* a text that may name a secret in a store (config/secret_ref.h) instead */
     const char *help; /* full sentences; of a key that is ignored or refused: why, and what to do */
 };
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/secret_ref.h"
+
 static size_t file_rank(const struct sa_sources *s, const char *file)
 {
     for (size_t i = 0; i < s->n; i++) {
@@ -75,7 +77,8 @@ static void warn_missing_files(const struct sa_loaded *l, struct sa_problem_list
     for (size_t i = 0; i < l->wide.settings.n_accounts; i++) {
         const struct sa_account *a = &l->wide.settings.accounts[i];
         const struct sa_yaml *node = l->accounts[i].where[k - sa_keys];
-        if (node != NULL && access(a->kubeconfig_file, F_OK) != 0 && errno == ENOENT)
+        if (node != NULL && !sa_secret_ref_is(a->kubeconfig_file) &&
+            access(a->kubeconfig_file, F_OK) != 0 && errno == ENOENT)
             sa_problem_node(problems, true, node, "account %s: %s does not exist", a->name,
                             a->kubeconfig_file);
     }

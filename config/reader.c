@@ -15,6 +15,7 @@
 #include "base/sandbox.h"
 #include "config/answer.h"
 #include "config/json.h"
+#include "config/secret_ref.h"
 
 #define MAX_CREDENTIAL ((size_t)16 << 20) /* of one credential file */
 #define MAX_MEMORY     ((uint64_t)1 << 30)
@@ -86,7 +87,8 @@ static int add_accounts(const struct sa_loaded *l, const uint8_t key[32],
         struct sa_account_ref *ref = &out->accounts[out->n_accounts++];
         ref->name = strdup(a->name);
         ref->file = strdup(l->accounts[i].node->name);
-        ref->allow_exec = a->allow_exec;
+        ref->helper =
+            a->allow_exec || (a->kubeconfig_file != NULL && sa_secret_ref_is(a->kubeconfig_file));
         if (ref->name == NULL || ref->file == NULL)
             return no_memory(err);
         if (sa_account_to_json(a, &ref->json, err) != 0 ||

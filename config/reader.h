@@ -51,7 +51,7 @@ struct sa_account_ref {
     uint8_t fingerprint[32]; /* keyed, over the effective settings */
     char *json;              /* settings without secrets, handed to the worker as they are */
     char *file;              /* configuration file that names it */
-    bool allow_exec;
+    bool helper;             /* it may need a credential helper */
 };
 struct sa_file_ref {
     char *path;

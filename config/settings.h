@@ -33,7 +33,7 @@ struct sa_crd_setting {
 /* kubernetes.accounts[] */
 struct sa_account {
     char *name;
-    char *kubeconfig_file; /* NULL: none */
+    char *kubeconfig_file; /* NULL: none; or a reference (config/secret_ref.h) */
     char *context;         /* NULL: the kubeconfig's current-context */
     bool service_account, insecure, no_proxy, allow_exec;
     bool only_namespaced_resources, only_spinnaker_managed;
@@ -46,6 +46,12 @@ struct sa_account {
                                  "spec.template.spec.containers[].env[].value" */
     int64_t max_resumable_resource_age_ms;
     /* from the agent-wide part, copied so that a worker needs nothing else */
+    /* secrets.*: where kubeconfig files that are references come from; nothing secret */
+    bool vault_enabled;
+    char *vault_url, *vault_auth_method, *vault_role, *vault_path, *vault_namespace;
+    char *vault_token_file, *vault_jwt_file, *vault_role_id_file, *vault_secret_id_file;
+    char *vault_ca_file;
+    int64_t secrets_refresh_s;    /* how often a reference is read again */
     struct sa_strings exec_env;   /* names of environment variables that exec plugins may see */
     int64_t timeout_seconds;      /* of requests but watches and lists, 0: none */
     int64_t audit_interval_s;     /* slow list of every scope against what is known */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/load.h"
+#include "config/secret_ref.h"
 
 /* A path below the runtime directory must fit into sockaddr_un: "/data/4294967295" and its NUL. */
 #define MAX_RUNTIME_DIR 90
@@ -143,6 +144,35 @@ static void check_paths(const struct validate *v)
                    MAX_RUNTIME_DIR);
 }
 
+/* secrets.vault: what each way to log in needs. */
+static void check_vault(const struct validate *v)
+{
+    const struct sa_account *c = &v->loaded->wide.common;
+    const char *url = c->vault_url;
+    check_absolute(v, "secrets.vault.tokenFile", c->vault_token_file);
+    check_absolute(v, "secrets.vault.jwtFile", c->vault_jwt_file);
+    check_absolute(v, "secrets.vault.roleIdFile", c->vault_role_id_file);
+    check_absolute(v, "secrets.vault.secretIdFile", c->vault_secret_id_file);
+    check_absolute(v, "secrets.vault.caFile", c->vault_ca_file);
+    if (url == NULL || !c->vault_enabled)
+        return;
+    if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+        WIDE_ERROR(v, "secrets.vault.url",
+                   "secrets.vault.url: expected a URL, as https://vault.example:8200");
+    else if (strpbrk(url, "?#@ ") != NULL)
+        WIDE_ERROR(v, "secrets.vault.url",
+                   "secrets.vault.url: user, query or blank have no place in it");
+    else if (strncmp(url, "http://", 7) == 0)
+        WIDE_WARN(v, "secrets.vault.url",
+                  "secrets.vault.url: without TLS whoever is on the way can read every secret");
+    if (strcmp(c->vault_auth_method, "KUBERNETES") == 0 && c->vault_role == NULL)
+        WIDE_ERROR(v, "secrets.vault.url", "secrets.vault: authMethod KUBERNETES needs role");
+    if (strcmp(c->vault_auth_method, "APPROLE") == 0 &&
+        (c->vault_role_id_file == NULL || c->vault_secret_id_file == NULL))
+        WIDE_ERROR(v, "secrets.vault.authMethod",
+                   "secrets.vault: authMethod APPROLE needs roleIdFile and secretIdFile");
+}
+
 static void check_processes(const struct validate *v)
 {
     const struct sa_settings *s = &v->loaded->wide.settings;
@@ -201,6 +231,23 @@ static void check_name(const struct one *o)
         ACCOUNT_ERROR(o, "name", "the name begins or ends with a blank");
 }
 
+/* A kubeconfig that is in a store of secrets. */
+static void check_reference(const struct one *o)
+{
+    SA_CLEANUP(sa_err_free) struct sa_err *why = NULL;
+    const struct sa_account *common = &o->v->loaded->wide.common;
+    struct sa_secret_ref r;
+    if (sa_secret_ref_parse(o->a->kubeconfig_file, &r, &why) != 0) {
+        ACCOUNT_ERROR(o, "kubeConfigFile", "kubeConfigFile: %s", sa_err_msg(why));
+        return;
+    }
+    if (r.engine == SA_SECRET_VAULT && (common->vault_url == NULL || !common->vault_enabled))
+        ACCOUNT_ERROR(o, "kubeConfigFile",
+                      "kubeConfigFile: it is in Vault, which needs secrets.vault.url, and "
+                      "secrets.vault.enabled not to be false");
+    sa_secret_ref_free(&r);
+}
+
 static void check_credentials(const struct one *o)
 {
     const struct sa_account *a = o->a;
@@ -208,7 +255,9 @@ static void check_credentials(const struct one *o)
         ACCOUNT_ERROR(o, "serviceAccount", "kubeConfigFile and serviceAccount exclude each other");
     else if (a->kubeconfig_file == NULL && !a->service_account)
         ACCOUNT_ERROR(o, "kubeConfigFile", "kubeConfigFile or serviceAccount: true is missing");
-    if (a->kubeconfig_file != NULL && a->kubeconfig_file[0] != '/')
+    if (a->kubeconfig_file != NULL && sa_secret_ref_is(a->kubeconfig_file))
+        check_reference(o);
+    else if (a->kubeconfig_file != NULL && a->kubeconfig_file[0] != '/')
         ACCOUNT_ERROR(o, "kubeConfigFile", "kubeConfigFile: expected an absolute path");
     if (a->context != NULL && a->kubeconfig_file == NULL)
         ACCOUNT_ERROR(o, "context", "context needs kubeConfigFile");
@@ -361,6 +410,7 @@ void sa_validate(struct sa_loaded *l, struct sa_problem_list *problems)
     check_texts(problems, l->where, &l->wide);
     check_clouddriver(&v);
     check_paths(&v);
+    check_vault(&v);
     check_processes(&v);
     for (size_t i = 0; i < l->wide.settings.n_accounts; i++)
         check_account(&v, i);

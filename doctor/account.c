@@ -65,6 +65,13 @@ static bool open_files(struct sa_patient *p, const struct sa_exam_users *u)
     static const uint8_t key[32];
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
     const struct sa_account *a = p->account;
+    if (sa_credential_is_fetched(a)) {
+        sa_exam_skip(p->x, "files", "the kubeconfig is in a store of secrets (%s)",
+                     a->kubeconfig_file);
+        sa_exam_skip_all(p->x, "the agent alone reads it there; status says how it went",
+                         after_files);
+        return false;
+    }
     if (!a->service_account && a->kubeconfig_file != NULL &&
         !sa_exam_file(p->x, "files", "the kubeconfig", a->kubeconfig_file, true)) {
         sa_exam_skip_all(p->x, "without its kubeconfig nothing is known", after_files);

@@ -30,7 +30,7 @@
     X(SA_CTL_LOG, u, "u8 level, str msg, u32 n, n * (str key, str value)")                         \
     X(SA_CTL_READY, u, "")                  /* sandboxed and working */                            \
     X(SA_CTL_FATAL, u, "u32 code, str msg") /* why it will exit */                                 \
-    /* worker */                                                                                   \
+    /* worker, and a credential helper that reads from a store of secrets */                       \
     /* once, before READY */                                                                       \
     X(SA_CTL_FILES, u, "u32 n, n * (str path, 32 bytes fingerprint, u8 rereads)")                  \
     X(SA_CTL_RECONNECT, d, "") /* drop connections to the API server and list anew */              \
@@ -42,6 +42,8 @@
     X(SA_CTL_EXEC_WANT, u, "") /* asks for one of the bounded places to run a program */           \
     X(SA_CTL_EXEC_GRANT, d, "")                                                                    \
     X(SA_CTL_EXEC_DONE, u, "")                                                                     \
+    /* the kubeconfig in its store of secrets is another one: the account is to start anew */      \
+    X(SA_CTL_CREDENTIAL_CHANGED, u, "")                                                            \
     /* uplink */                                                                                   \
     X(SA_CTL_ACCOUNT_ADD, d, "u32 index, str name, 32 bytes key")                                  \
     X(SA_CTL_ACCOUNT_KEY, d, "u32 index, 32 bytes key") /* the worker was restarted */             \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "supervisor/account.h"
 #include "supervisor/root.h"
 
 static void grant(struct sa_supervisor *sup)
@@ -68,6 +69,12 @@ int sa_exec_message(struct sa_proc *p, uint8_t type, struct sa_rd *body)
         return -1;
     if (type == SA_CTL_EXEC_WANT)
         return want(p);
+    if (type == SA_CTL_CREDENTIAL_CHANGED) {
+        sa_log(SA_INFO, "account %s: its kubeconfig is another one now, its worker starts anew",
+               p->account);
+        sa_acct_restart(p->owner);
+        return 0;
+    }
     if (type != SA_CTL_EXEC_DONE || !p->exec_running)
         return -1;
     give_back(p);

@@ -41,7 +41,7 @@ static void count(const struct sa_acct *a, uint64_t now, struct load *load)
 
 static int helper_pair(struct sa_acct *a, int fds[2])
 {
-    if (!a->ref.allow_exec)
+    if (!a->ref.helper)
         return 0;
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 }

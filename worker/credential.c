@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "config/secret_ref.h"
 #include "worker/credential_internal.h"
 
 #define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -106,6 +107,13 @@ static int take_plan(struct sa_credential *c, struct sa_credential_plan *p, cons
     c->n_ports = p->n_ports;
     c->needs_helper = p->needs_helper;
     add_paths(c, p);
+    for (int i = SA_PART_CA; c->fetched && i < SA_PART_COUNT; i++) {
+        if (c->path[i] != NULL)
+            return sa_err_set(err, SA_ECONFIG,
+                              "%s: the kubeconfig names a file as its %s; one from a store of "
+                              "secrets must hold it itself (kubectl config view --raw --flatten)",
+                              c->kubeconfig_file, part_names[i]);
+    }
     if (add_token_dir(c, err) != 0)
         return -1;
     for (int i = SA_PART_CA; i < SA_PART_COUNT; i++) {
@@ -115,16 +123,11 @@ static int take_plan(struct sa_credential *c, struct sa_credential_plan *p, cons
     return 0;
 }
 
-static int open_kubeconfig(struct sa_credential *c, const uint8_t *key, uid_t uid, gid_t gid,
-                           struct sa_err **err)
+/* What the kubeconfig names. */
+static int open_named(struct sa_credential *c, const uint8_t *key, uid_t uid, gid_t gid,
+                      struct sa_err **err)
 {
     struct sa_credential_plan p;
-    bool ok = true;
-    c->path[SA_PART_KUBECONFIG] = copy(c->kubeconfig_file, &ok);
-    if (!ok)
-        return sa_err_set(err, SA_EMEMORY, "credential");
-    if (load(c, SA_PART_KUBECONFIG, key, err) != 0)
-        return -1;
     int rc = uid != 0 ? sa_credential_plan_confined(c, uid, gid, &p, err)
                       : sa_credential_plan_make(c, &p, err);
     if (rc != 0)
@@ -132,6 +135,18 @@ static int open_kubeconfig(struct sa_credential *c, const uint8_t *key, uid_t ui
     rc = take_plan(c, &p, key, err);
     sa_credential_plan_free(&p);
     return rc;
+}
+
+static int open_kubeconfig(struct sa_credential *c, const uint8_t *key, uid_t uid, gid_t gid,
+                           struct sa_err **err)
+{
+    bool ok = true;
+    c->path[SA_PART_KUBECONFIG] = copy(c->kubeconfig_file, &ok);
+    if (!ok)
+        return sa_err_set(err, SA_EMEMORY, "credential");
+    if (load(c, SA_PART_KUBECONFIG, key, err) != 0)
+        return -1;
+    return open_named(c, key, uid, gid, err);
 }
 
 static char *join(const char *dir, const char *name)
@@ -220,11 +235,38 @@ int sa_credential_open(const struct sa_account *a, const uint8_t *fingerprint_ke
     return sa_credential_open_at(a, SERVICE_ACCOUNT_DIR, fingerprint_key, uid, gid, out, err);
 }
 
+bool sa_credential_is_fetched(const struct sa_account *a)
+{
+    return a->kubeconfig_file != NULL && sa_secret_ref_is(a->kubeconfig_file);
+}
+
+int sa_credential_open_fetched(const struct sa_account *a, const struct sa_secret *kubeconfig,
+                               const uint8_t *fingerprint_key, uid_t uid, gid_t gid,
+                               struct sa_credential **out, struct sa_err **err)
+{
+    struct sa_credential *c = make(a);
+    if (c == NULL)
+        return sa_err_set(err, SA_EMEMORY, "credential");
+    c->fetched = true;
+    int rc = sa_secret_set(&c->content[SA_PART_KUBECONFIG], kubeconfig->p, kubeconfig->n);
+    if (rc != 0)
+        sa_err_set(err, SA_EMEMORY, "credential");
+    else
+        rc = open_named(c, fingerprint_key, uid, gid, err);
+    if (rc != 0) {
+        sa_credential_free(c);
+        return -1;
+    }
+    *out = c;
+    return 0;
+}
+
 void sa_credential_kubeconfig(const struct sa_account *a, const uint8_t *fingerprint_key,
                               struct sa_credential_file *out)
 {
     struct sa_secret bytes = {0};
-    *out = (struct sa_credential_file){.path = a->kubeconfig_file};
+    *out = (struct sa_credential_file){.path =
+                                           sa_credential_is_fetched(a) ? NULL : a->kubeconfig_file};
     if (out->path != NULL && sa_credential_load(out->path, &bytes, NULL) == 0)
         sa_fingerprint(fingerprint_key, bytes.p, bytes.n, out->fingerprint);
     sa_secret_free(&bytes);
@@ -371,13 +413,14 @@ void sa_credential_forget(struct sa_credential *c)
 
 static int start_exec(struct sa_credential *c, struct sa_loop *l, int *fd, struct sa_err **err)
 {
-    if (!c->kube.has_exec)
+    struct sa_exec_client **client = c->kube.has_exec ? &c->exec : &c->store;
+    if (!c->kube.has_exec && (!c->fetched || *fd < 0))
         return 0;
     if (*fd < 0)
         return sa_err_set(err, SA_EINTERNAL, "no credential helper runs for the exec plugin");
-    c->exec = sa_exec_client_new(l, *fd, sa_credential_on_exec, c, err);
+    *client = sa_exec_client_new(l, *fd, sa_credential_on_exec, c, err);
     *fd = -1;
-    return c->exec != NULL ? 0 : -1;
+    return *client != NULL ? 0 : -1;
 }
 
 const char *sa_credential_namespace(const struct sa_credential *c)
@@ -421,6 +464,7 @@ void sa_credential_free(struct sa_credential *c)
     if (c == NULL)
         return;
     sa_exec_client_free(c->exec);
+    sa_exec_client_free(c->store);
     sa_identity_release(c->identity);
     wipe_sources(c);
     sa_kubeconfig_free(&c->kube);

@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "base/sandbox.h"
 #include "config/settings.h"
+#include "worker/credential_secret.h"
 
 struct sa_credential;
 
@@ -33,6 +34,14 @@ struct sa_credential_file {
  * fingerprint_key: 32 bytes. */
 int sa_credential_open(const struct sa_account *a, const uint8_t *fingerprint_key, uid_t uid,
                        gid_t gid, struct sa_credential **out, struct sa_err **err);
+/* The same where the kubeconfig is a reference to a store of secrets: its bytes are given, and stay
+ * the caller's. It may name no files: whoever writes to the store has no business with those of
+ * this machine. */
+int sa_credential_open_fetched(const struct sa_account *a, const struct sa_secret *kubeconfig,
+                               const uint8_t *fingerprint_key, uid_t uid, gid_t gid,
+                               struct sa_credential **out, struct sa_err **err);
+/* Whether the account's kubeconfig is such a reference, to be fetched by the helper. */
+bool sa_credential_is_fetched(const struct sa_account *a);
 /* Where that failed: the kubeconfig alone, whose change may mend it. The path is borrowed from a,
  * NULL if there is none; the fingerprint is 0 of what can't be read. */
 void sa_credential_kubeconfig(const struct sa_account *a, const uint8_t *fingerprint_key,

@@ -321,6 +321,9 @@ bool sa_credential_rejected(struct sa_credential *c, const struct sa_identity *i
 {
     if (c->identity != i)
         return true; /* renewed meanwhile */
+    /* Another kubeconfig in the store restarts the worker. */
+    if (c->fetched && (c->exec != NULL || c->store != NULL))
+        sa_exec_client_refused(c->exec != NULL ? c->exec : c->store);
     if (c->exec != NULL) {
         if (sa_mono_ns() - c->exec_answered_ns < EXEC_YOUNG)
             return false;

@@ -83,6 +83,7 @@ struct sa_credential {
     uint16_t ports[4];
     size_t n_ports;
     bool needs_helper;
+    bool fetched; /* the kubeconfig came from a store of secrets */
     /* parsed */
     struct sa_loop *loop;
     struct sa_kubeconfig kube;
@@ -95,12 +96,13 @@ struct sa_credential {
     bool token_complained;        /* that the file can't be read was said */
     struct sa_identity *identity; /* NULL: to be made */
     /* exec plugin */
-    struct sa_exec_client *exec;
-    bool exec_known;           /* an answer is in force */
-    int64_t exec_expires_s;    /* the token or the certificate; INT64_MAX: never */
-    bool exec_pem;             /* pem is of its answer */
-    uint64_t exec_answered_ns; /* when it answered or failed last */
-    struct sa_err *exec_err;   /* why */
+    struct sa_exec_client *exec;  /* NULL: there is no plugin */
+    struct sa_exec_client *store; /* to who fetched the kubeconfig, without a plugin; or NULL */
+    bool exec_known;              /* an answer is in force */
+    int64_t exec_expires_s;       /* the token or the certificate; INT64_MAX: never */
+    bool exec_pem;                /* pem is of its answer */
+    uint64_t exec_answered_ns;    /* when it answered or failed last */
+    struct sa_err *exec_err;      /* why */
     void (*listener)(void *arg);
     void *listener_arg;
 };

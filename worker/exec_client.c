@@ -2,6 +2,7 @@
 #include "worker/exec_client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,15 @@ static void hang_up(struct sa_exec_client *c)
         fail(c, SA_ESYSTEM, "the account's credential helper has ended");
 }
 
+/* The helper is another process: what it calls an error is one, whatever its number. */
+static int take_error(const char *p, size_t n, struct sa_err **err)
+{
+    unsigned code = n > 1 ? (unsigned char)p[1] : 0;
+    bool known = code != SA_OK && code <= SA_EREFUSED;
+    return sa_err_set(err, known ? (enum sa_code)code : SA_ECREDENTIAL, "%.*s",
+                      n > 2 ? (int)(n - 2) : 0, n > 2 ? p + 2 : "");
+}
+
 /* Returns false when the client may be gone. */
 static bool on_packet(struct sa_exec_client *c, const char *p, size_t n)
 {
@@ -72,7 +82,7 @@ static bool on_packet(struct sa_exec_client *c, const char *p, size_t n)
         finish(c, true, &e);
         return false;
     case SA_EXEC_ERROR:
-        sa_err_set(&e, SA_ECREDENTIAL, "%.*s", (int)(n - 1), p + 1);
+        take_error(p, n, &e);
         finish(c, false, &e);
         return false;
     default:
@@ -155,7 +165,80 @@ void sa_exec_client_ask(struct sa_exec_client *c)
                        c);
 }
 
+void sa_exec_client_refused(const struct sa_exec_client *c)
+{
+    static const char refused = SA_EXEC_REFUSED;
+    if (c->fd >= 0)
+        (void)send(c->fd, &refused, 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* a full socket knows it */
+}
+
 bool sa_exec_client_asking(const struct sa_exec_client *c)
 {
     return c->asking;
+}
+
+/* Waiting for the kubeconfig */
+
+/* 1: there is a packet of *n bytes, 0: not yet. */
+static int wait_packet(int fd, char *packet, size_t size, size_t *n, struct sa_err **err)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int ready = poll(&p, 1, 500);
+    if (ready == 0 || (ready < 0 && errno == EINTR))
+        return 0;
+    ssize_t got = ready > 0 ? recv(fd, packet, size, MSG_DONTWAIT) : -1;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got <= 0)
+        return sa_err_set(err, SA_ESYSTEM, "the account's credential helper has ended");
+    *n = (size_t)got;
+    return 1;
+}
+
+/* 1: that was the last one, 0: more will come. */
+static int take_packet(const char *p, size_t n, struct sa_secret *out, struct sa_err **err)
+{
+    switch (p[0]) {
+    case SA_EXEC_DATA:
+        if (n - 1 > SA_EXEC_OUTPUT_MAX - out->n)
+            return sa_err_set(err, SA_ELIMIT, "the kubeconfig is longer than 1 MB");
+        memcpy(out->p + out->n, p + 1, n - 1);
+        out->n += n - 1;
+        return 0;
+    case SA_EXEC_DONE:
+        return 1;
+    case SA_EXEC_ERROR:
+        return take_error(p, n, err);
+    default:
+        return sa_err_set(err, SA_EPROTOCOL,
+                          "the account's credential helper sent an unknown packet");
+    }
+}
+
+int sa_exec_fetch(int fd, volatile uint64_t *heartbeat_ns, struct sa_secret *out,
+                  struct sa_err **err)
+{
+    static const char fetch = SA_EXEC_FETCH;
+    char packet[SA_EXEC_PIECE + 1];
+    uint64_t until = sa_mono_ns() + ANSWER_WITHIN;
+    int rc = 0;
+    if (fd < 0 || send(fd, &fetch, 1, MSG_NOSIGNAL) != 1)
+        return sa_err_set(err, SA_ESYSTEM, "there is no credential helper for the kubeconfig");
+    if (sa_secret_new(out, SA_EXEC_OUTPUT_MAX) != 0)
+        return sa_err_set(err, SA_EMEMORY, "kubeconfig");
+    out->n = 0;
+    while (rc == 0) {
+        size_t n = 0;
+        *heartbeat_ns = sa_mono_ns();
+        rc = wait_packet(fd, packet, sizeof(packet), &n, err);
+        if (rc == 1)
+            rc = take_packet(packet, n, out, err);
+        else if (rc == 0 && sa_mono_ns() >= until)
+            rc = sa_err_set(err, SA_ELIMIT, "the kubeconfig did not come within 180 s");
+    }
+    sodium_memzero(packet, sizeof(packet));
+    out->p[out->n] = '\0';
+    if (rc < 0)
+        sa_secret_free(out);
+    return rc < 0 ? -1 : 0;
 }

@@ -3,9 +3,12 @@
  * The worker's side of the socket to its credential helper, and the answer of an exec plugin
  * (ExecCredential of client.authentication.k8s.io v1 and v1beta1).
  *
- * On the socket (SOCK_SEQPACKET) the worker sends one byte, SA_EXEC_WANT. The helper answers with
- * packets of a kind byte and up to SA_EXEC_PIECE bytes: any number of DATA, then DONE; or ERROR
- * with a text. The worker cannot say what is run: the helper reads that from the kubeconfig itself.
+ * On the socket (SOCK_SEQPACKET) the worker sends one byte. SA_EXEC_WANT asks for the plugin's
+ * answer, SA_EXEC_FETCH, once and before all else, for the kubeconfig where that is in a store of
+ * secrets. The helper answers with packets of a kind byte and up to SA_EXEC_PIECE bytes: any number
+ * of DATA, then DONE; or ERROR with a byte (enum sa_code) and a text. SA_EXEC_REFUSED says that the
+ * API server no longer takes what is in the kubeconfig; it has no answer. The worker cannot say
+ * what is run or read: the helper knows that from the kubeconfig and the settings itself.
  */
 #ifndef SA_WORKER_EXEC_CLIENT_H
 #define SA_WORKER_EXEC_CLIENT_H
@@ -21,7 +24,19 @@
 #define SA_EXEC_PIECE      (16u * 1024u)
 #define SA_EXEC_OUTPUT_MAX (1024u * 1024u) /* bytes of a plugin's answer */
 
-enum sa_exec_packet { SA_EXEC_WANT = 1, SA_EXEC_DATA, SA_EXEC_DONE, SA_EXEC_ERROR };
+enum sa_exec_packet {
+    SA_EXEC_WANT = 1,
+    SA_EXEC_DATA,
+    SA_EXEC_DONE,
+    SA_EXEC_ERROR,
+    SA_EXEC_FETCH,
+    SA_EXEC_REFUSED,
+};
+
+/* The kubeconfig from the helper, waited for: before the worker has a loop. *heartbeat_ns is kept
+ * fresh meanwhile. fd stays the caller's. */
+int sa_exec_fetch(int fd, volatile uint64_t *heartbeat_ns, struct sa_secret *out,
+                  struct sa_err **err);
 
 struct sa_exec_client;
 /* The answer (borrowed, wiped after the call), or NULL and the reason. */
@@ -35,6 +50,8 @@ void sa_exec_client_free(struct sa_exec_client *c);
  * already. */
 void sa_exec_client_ask(struct sa_exec_client *c);
 bool sa_exec_client_asking(const struct sa_exec_client *c);
+/* Tells that the API server answered 401 to what is in the kubeconfig. */
+void sa_exec_client_refused(const struct sa_exec_client *c);
 
 struct sa_exec_credential {
     struct sa_secret token, cert, key; /* cert and key PEM; empty where not given */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The credential helper of one account: runs the kubeconfig's exec plugin when the worker asks, and
- * hands its answer over. It reads the command from the kubeconfig itself, so a worker that was
- * taken over can't choose what is run; it never is root; it holds no secret but an answer on its
- * way.
+ * The credential helper of one account: runs the kubeconfig's exec plugin when the worker asks, or
+ * reads the kubeconfig itself from a store of secrets, and hands over what it got. It knows the
+ * command from the kubeconfig and the store from the settings, so a worker that was taken over
+ * can't choose what is run or read; it never is root; it holds no secret but an answer on its way,
+ * and what it logs in to the store with. Where nothing may be run it is confined like a worker.
  *
  * It stays when it has nothing to run: its end would end the worker, which says itself what is
  * wrong.
@@ -17,47 +18,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "ipc/child.h"
-#include "ipc/control.h"
 #include "ipc/slot.h"
-#include "worker/credential_internal.h"
-#include "worker/exec_run.h"
+#include "worker/helper_internal.h"
 
 #define HEARTBEAT    (SA_NS_PER_S / 2)
 #define PLUGIN_LIMIT (60 * SA_NS_PER_S)
-
-struct helper {
-    const struct sa_child_args *args;
-    struct sa_account account;
-    struct sa_credential *cred;
-    struct sa_loop *loop;
-    struct sa_ctl *ctl;
-    int fd; /* to the worker; -1: it has gone */
-    char *info, *home;
-    struct sa_err *unfit; /* why nothing can be run; NULL: something can */
-    bool wanted;          /* the worker waits for an answer */
-    bool broken;          /* the worker did not go by itself */
-    struct sa_exec_run *run;
-    struct sa_buf out; /* packets that the socket would not take: u32 length, bytes */
-    struct sa_timer heartbeat;
-};
 
 /* To the worker */
 
 static void on_worker(void *arg, int fd, uint32_t events);
 
-static void watch_worker(struct helper *h)
+static void watch_worker(struct sa_helper *h)
 {
     uint32_t events = EPOLLIN | (h->out.len > 0 ? (uint32_t)EPOLLOUT : 0);
     (void)sa_loop_fd(h->loop, h->fd, events, on_worker, h, NULL);
 }
 
-static void lose_worker(struct helper *h)
+static void lose_worker(struct sa_helper *h)
 {
     sa_loop_fd_remove(h->loop, h->fd);
     sa_closep(&h->fd);
@@ -66,7 +47,7 @@ static void lose_worker(struct helper *h)
     sa_loop_stop(h->loop);
 }
 
-static void flush(struct helper *h)
+static void flush(struct sa_helper *h)
 {
     uint32_t n;
     while (h->fd >= 0 && h->out.len >= sizeof(n)) {
@@ -88,7 +69,7 @@ static void flush(struct helper *h)
         watch_worker(h);
 }
 
-static void packet(struct helper *h, uint8_t kind, const void *p, size_t n)
+static void packet(struct sa_helper *h, uint8_t kind, const void *p, size_t n)
 {
     uint32_t length = (uint32_t)(n + 1);
     sa_buf_add(&h->out, &length, sizeof(length));
@@ -96,16 +77,24 @@ static void packet(struct helper *h, uint8_t kind, const void *p, size_t n)
     sa_buf_add(&h->out, p, n);
 }
 
-static void answer(struct helper *h, const char *json, size_t n, const struct sa_err *reason)
+void sa_helper_answer(struct sa_helper *h, const char *bytes, size_t n, const struct sa_err *reason)
 {
-    h->wanted = false;
+    char code[1] = {(char)(reason != NULL ? reason->code : SA_OK)};
+    size_t packets = n / SA_EXEC_PIECE + 2;
+    /* At once: growing would leave parts of a secret in freed memory. */
+    sa_buf_reserve(&h->out, n + packets * (sizeof(uint32_t) + 1));
     for (size_t at = 0; reason == NULL && at < n; at += SA_EXEC_PIECE)
-        packet(h, SA_EXEC_DATA, json + at, n - at < SA_EXEC_PIECE ? n - at : SA_EXEC_PIECE);
-    if (reason == NULL)
+        packet(h, SA_EXEC_DATA, bytes + at, n - at < SA_EXEC_PIECE ? n - at : SA_EXEC_PIECE);
+    if (reason == NULL) {
         packet(h, SA_EXEC_DONE, "", 0);
-    else
-        packet(h, SA_EXEC_ERROR, reason->msg,
-               strlen(reason->msg) < SA_EXEC_PIECE ? strlen(reason->msg) : SA_EXEC_PIECE);
+    } else {
+        SA_CLEANUP(sa_buf_free) struct sa_buf text;
+        sa_buf_init(&text, 0);
+        sa_buf_add(&text, code, sizeof(code));
+        sa_buf_adds(&text, reason->msg);
+        packet(h, SA_EXEC_ERROR, text.data != NULL ? text.data : "",
+               text.len < SA_EXEC_PIECE ? text.len : SA_EXEC_PIECE);
+    }
     if (h->out.failed) {
         h->broken = true;
         lose_worker(h);
@@ -114,18 +103,35 @@ static void answer(struct helper *h, const char *json, size_t n, const struct sa
     flush(h);
 }
 
+/* What the plugin answered. */
+static void answer(struct sa_helper *h, const char *json, size_t n, const struct sa_err *reason)
+{
+    h->wanted = false;
+    sa_helper_answer(h, json, n, reason);
+}
+
 /* Running */
+
+static void give_turn_back(struct sa_helper *h)
+{
+    h->turn = false;
+    (void)sa_ctl_send(h->ctl, SA_CTL_EXEC_DONE, NULL, NULL);
+    sa_helper_want_turn(h);
+}
 
 static void on_done(void *arg, const void *out, size_t n, const struct sa_err *reason)
 {
-    struct helper *h = arg;
+    struct sa_helper *h = arg;
     h->run = NULL;
-    (void)sa_ctl_send(h->ctl, SA_CTL_EXEC_DONE, NULL, NULL);
     if (h->fd >= 0)
         answer(h, out, n, reason);
+    else
+        h->wanted = false;
+    give_turn_back(h);
 }
 
-static void start(struct helper *h)
+/* Begins to run the plugin, which keeps the place until it is done. */
+static void run_plugin(struct sa_helper *h)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *e = NULL;
     const struct sa_exec_how how = {
@@ -135,30 +141,68 @@ static void start(struct helper *h)
         .pass_env = &h->account.exec_env,
         .timeout_ns = PLUGIN_LIMIT,
     };
-    if (!h->wanted || h->run != NULL || h->fd < 0) {
-        (void)sa_ctl_send(h->ctl, SA_CTL_EXEC_DONE, NULL, NULL);
-        return;
-    }
     h->run = sa_exec_run_start(h->loop, &how, on_done, h, &e);
     if (h->run == NULL)
         on_done(h, NULL, 0, e);
 }
 
-static void on_want(struct helper *h)
+static void on_grant(struct sa_helper *h)
+{
+    if (!h->turn || h->run != NULL)
+        return;
+    if (h->store != NULL && (h->fetch || h->look))
+        sa_helper_store_read(h);
+    else if (h->wanted && h->fd >= 0 && h->unfit == NULL) {
+        run_plugin(h);
+        return;
+    }
+    give_turn_back(h);
+}
+
+void sa_helper_want_turn(struct sa_helper *h)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *e = NULL;
+    if (h->turn || h->fd < 0 || !(h->wanted || h->fetch || h->look))
+        return;
+    h->turn = true;
+    if (sa_ctl_send(h->ctl, SA_CTL_EXEC_WANT, NULL, &e) == 0)
+        return;
+    h->broken = true;
+    lose_worker(h);
+}
+
+static void on_want(struct sa_helper *h)
+{
     if (h->wanted)
         return;
     h->wanted = true;
     if (h->unfit != NULL)
         answer(h, NULL, 0, h->unfit);
-    else if (sa_ctl_send(h->ctl, SA_CTL_EXEC_WANT, NULL, &e) != 0)
-        answer(h, NULL, 0, e);
+    else
+        sa_helper_want_turn(h);
+}
+
+/* -1: no worker would send it. */
+static int on_packet(struct sa_helper *h, char kind)
+{
+    switch (kind) {
+    case SA_EXEC_WANT:
+        on_want(h);
+        return 0;
+    case SA_EXEC_FETCH:
+        sa_helper_store_fetch(h);
+        return 0;
+    case SA_EXEC_REFUSED:
+        sa_helper_store_refused(h);
+        return 0;
+    default:
+        return -1;
+    }
 }
 
 static void on_worker(void *arg, int fd, uint32_t events)
 {
-    struct helper *h = arg;
+    struct sa_helper *h = arg;
     char kind;
     if (events & EPOLLOUT)
         flush(h);
@@ -166,12 +210,11 @@ static void on_worker(void *arg, int fd, uint32_t events)
         ssize_t n = recv(fd, &kind, 1, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
-        if (n <= 0 || kind != SA_EXEC_WANT) {
+        if (n <= 0 || on_packet(h, kind) != 0) {
             h->broken = n > 0;
             lose_worker(h);
             return;
         }
-        on_want(h);
     }
 }
 
@@ -179,9 +222,9 @@ static void on_worker(void *arg, int fd, uint32_t events)
 
 static int on_control(void *arg, uint8_t type, struct sa_rd *body)
 {
-    struct helper *h = arg;
+    struct sa_helper *h = arg;
     if (type == SA_CTL_EXEC_GRANT) {
-        start(h);
+        on_grant(h);
     } else if (type == SA_CTL_STOP) {
         sa_exec_run_kill(h->run);
         h->run = NULL;
@@ -196,7 +239,7 @@ static int on_control(void *arg, uint8_t type, struct sa_rd *body)
 
 static void on_control_end(void *arg, const struct sa_err *reason)
 {
-    struct helper *h = arg;
+    struct sa_helper *h = arg;
     (void)reason;
     sa_exec_run_kill(h->run);
     _exit(0);
@@ -204,7 +247,7 @@ static void on_control_end(void *arg, const struct sa_err *reason)
 
 static void on_heartbeat(void *arg)
 {
-    struct helper *h = arg;
+    struct sa_helper *h = arg;
     h->args->slot->heartbeat_ns = sa_mono_ns();
     (void)sa_timer_set(h->loop, &h->heartbeat, HEARTBEAT, on_heartbeat, h);
 }
@@ -222,8 +265,9 @@ static char *find_home(uid_t uid)
     return strdup(pw != NULL ? pw->pw_dir : "/");
 }
 
-static int enter(struct helper *h, struct sa_sandbox *s, struct sa_sandbox_report *rep,
-                 struct sa_err **err)
+/* Where programs may be run: they are others', so everything may be read that their user may. */
+static int enter_for_programs(struct sa_helper *h, struct sa_sandbox *s,
+                              struct sa_sandbox_report *rep, struct sa_err **err)
 {
     static const struct sa_sandbox_path common[] = {
         {.path = "/", .exec = true},
@@ -236,6 +280,7 @@ static int enter(struct helper *h, struct sa_sandbox *s, struct sa_sandbox_repor
     memcpy(paths, common, sizeof(common));
     if (strcmp(h->home, "/") != 0)
         paths[n++] = (struct sa_sandbox_path){.path = h->home, .write = true, .optional = true};
+    s->profile = SA_SANDBOX_HELPER;
     s->paths = paths;
     s->n_paths = n;
     int rc = sa_sandbox_enter(s, rep, err);
@@ -244,8 +289,23 @@ static int enter(struct helper *h, struct sa_sandbox *s, struct sa_sandbox_repor
     return rc;
 }
 
-static int learn(struct helper *h, struct sa_err **err)
+static int enter(struct sa_helper *h, struct sa_sandbox *s, struct sa_sandbox_report *rep,
+                 struct sa_err **err)
 {
+    if (h->account.allow_exec)
+        return enter_for_programs(h, s, rep, err);
+    s->profile = SA_SANDBOX_WORKER;
+    if (h->store != NULL) {
+        s->paths = sa_secret_store_paths(h->store, &s->n_paths);
+        s->tcp_connect = sa_secret_store_ports(h->store, &s->n_tcp_connect);
+    }
+    return sa_sandbox_enter(s, rep, err);
+}
+
+int sa_helper_learn(struct sa_helper *h, struct sa_err **err)
+{
+    free(h->info);
+    h->info = NULL;
     if (sa_credential_read(h->cred, err) != 0)
         return -1;
     if (sa_credential_exec(h->cred) == NULL)
@@ -253,33 +313,56 @@ static int learn(struct helper *h, struct sa_err **err)
     return sa_credential_exec_info(h->cred, &h->info, err);
 }
 
-/* What a program may be given, and what names the API server inside a cluster; no name in the
- * settings stands for more than itself. */
-static int keep_environment(const struct sa_strings *given)
+static size_t count(const char *const *names)
 {
-    SA_CLEANUP(sa_freep) const char **names = calloc(given->n + 3, sizeof(*names));
     size_t n = 0;
+    while (names != NULL && names[n] != NULL)
+        n++;
+    return n;
+}
+
+/* What a program may be given, what the store looks up, and what names the API server inside a
+ * cluster; no name in the settings stands for more than itself. */
+static int keep_environment(const struct sa_account *a)
+{
+    const struct sa_strings *given = &a->exec_env;
+    const char *const *stores =
+        sa_credential_is_fetched(a) ? sa_secret_store_environment(a->kubeconfig_file) : NULL;
+    size_t n = 0, n_stores = count(stores);
+    SA_CLEANUP(sa_freep) const char **names = calloc(given->n + n_stores + 3, sizeof(*names));
     if (names == NULL)
         return -1;
     names[n++] = "KUBERNETES_SERVICE_HOST";
     names[n++] = "KUBERNETES_SERVICE_PORT";
-    for (size_t i = 0; i < given->n; i++)
+    for (size_t i = 0; i < n_stores; i++)
+        names[n++] = stores[i];
+    for (size_t i = 0; a->allow_exec && i < given->n; i++)
         if (strchr(given->v[i], '*') == NULL)
             names[n++] = given->v[i];
     sa_env_keep(names);
     return 0;
 }
 
-static int set_up(struct helper *h, struct sa_err **err)
+/* While files may be opened. */
+static void open_own(struct sa_helper *h)
+{
+    const struct sa_child_args *a = h->args;
+    if (sa_credential_is_fetched(&h->account))
+        sa_helper_store_open(h);
+    else
+        (void)sa_credential_open(&h->account, a->fingerprint_key, a->uid, a->gid, &h->cred,
+                                 &h->unfit);
+}
+
+static int set_up(struct sa_helper *h, struct sa_err **err)
 {
     const struct sa_child_args *a = h->args;
     struct sa_sandbox_report rep;
     if (sa_account_from_json(a->settings, &h->account, err) != 0)
         return -1;
-    if (keep_environment(&h->account.exec_env) != 0)
+    if (keep_environment(&h->account) != 0)
         return sa_err_set(err, SA_EMEMORY, "credential helper");
     struct sa_sandbox s = {
-        .profile = SA_SANDBOX_HELPER,
         .required = h->account.sandbox != NULL && strcmp(h->account.sandbox, "required") == 0,
         .off = h->account.sandbox != NULL && strcmp(h->account.sandbox, "off") == 0,
         .uid = a->uid,
@@ -289,11 +372,11 @@ static int set_up(struct helper *h, struct sa_err **err)
     h->loop = h->home != NULL ? sa_loop_new(err) : NULL;
     if (h->loop == NULL)
         return sa_err_set(err, SA_EMEMORY, "credential helper");
-    (void)sa_credential_open(&h->account, a->fingerprint_key, a->uid, a->gid, &h->cred, &h->unfit);
+    open_own(h);
     if (enter(h, &s, &rep, err) != 0)
         return -1;
-    if (h->unfit == NULL)
-        (void)learn(h, &h->unfit);
+    if (h->unfit == NULL && h->cred != NULL)
+        (void)sa_helper_learn(h, &h->unfit);
     if (h->cred != NULL)
         sa_credential_forget(h->cred);
     sa_sandbox_report_syscall_to(&a->slot->seccomp_nr);
@@ -305,6 +388,8 @@ static int set_up(struct helper *h, struct sa_err **err)
     sa_ctl_log_sink(h->ctl);
     watch_worker(h);
     on_heartbeat(h);
+    if (sa_helper_store_tell(h, err) != 0)
+        return -1;
     return sa_ctl_send(h->ctl, SA_CTL_READY, NULL, err);
 }
 
@@ -318,24 +403,26 @@ static void say_fatal(const struct sa_child_args *args, const struct sa_err *e)
     sa_buf_free(&b);
 }
 
-static void tear_down(struct helper *h)
+static void tear_down(struct sa_helper *h)
 {
     sa_exec_run_kill(h->run);
     sa_ctl_free(h->ctl);
     sa_closep(&h->fd);
     sa_loop_free(h->loop);
     sa_credential_free(h->cred);
+    sa_secret_store_free(h->store);
     sa_account_free(&h->account);
     sa_buf_wipe(&h->out);
     sa_buf_free(&h->out);
     sa_err_free(&h->unfit);
+    sa_err_free(&h->no_store);
     free(h->info);
     free(h->home);
 }
 
 int sa_helper_main(const struct sa_child_args *args)
 {
-    struct helper h = {.args = args, .fd = args->helper_fd};
+    struct sa_helper h = {.args = args, .fd = args->helper_fd};
     struct sa_err *e = NULL;
     sa_hash_init();
     sa_log_set_identity("helper", args->account);

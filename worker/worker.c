@@ -14,6 +14,7 @@
 #include "ipc/data.h"
 #include "worker/credential.h"
 #include "worker/describe.h"
+#include "worker/exec_client.h"
 #include "worker/link.h"
 #include "worker/ops/engine.h"
 #include "worker/ops/local.h"
@@ -177,11 +178,26 @@ static void on_control_end(void *arg, const struct sa_err *reason)
 
 /* ---- start, in the order that the sandbox asks for ---- */
 
+/* A kubeconfig in a store of secrets comes from the helper; it is read like a file, by the same
+ * steps. */
+static int open_credential(struct process *pr, struct sa_err **err)
+{
+    const struct sa_child_args *a = pr->args;
+    const struct sa_account *acc = &pr->w.account;
+    SA_CLEANUP(sa_secret_free) struct sa_secret fetched = {0};
+    if (!sa_credential_is_fetched(acc))
+        return sa_credential_open(acc, a->fingerprint_key, a->uid, a->gid, &pr->cred, err);
+    if (sa_exec_fetch(a->helper_fd, &a->slot->heartbeat_ns, &fetched, err))
+        return -1;
+    return sa_credential_open_fetched(acc, &fetched, a->fingerprint_key, a->uid, a->gid, &pr->cred,
+                                      err);
+}
+
 static int enter(struct process *pr, struct sa_sandbox *box, struct sa_err **err)
 {
     const struct sa_child_args *a = pr->args;
     const struct sa_account *acc = &pr->w.account;
-    if (sa_credential_open(acc, a->fingerprint_key, a->uid, a->gid, &pr->cred, err))
+    if (open_credential(pr, err))
         return -1;
     *box = (struct sa_sandbox){
         .profile = SA_SANDBOX_WORKER,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """fuzz.py PROGRAMS SOURCES SECONDS: runs every libFuzzer program below PROGRAMS, SECONDS in all, on the
-corpus SOURCES/corpus/NAME if there is one. What is found stays in a temporary directory that is named.
+corpus SOURCES/corpus/NAME (NAME without its "fuzz_") if there is one. What is found stays in a temporary directory that is named.
 Ends with counts."""
 import concurrent.futures
 import os
@@ -32,7 +32,7 @@ def main():
     each = max(2, seconds * workers // len(targets))
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        results = pool.map(lambda p: run(p, sources / "corpus" / p.name, each), targets)
+        results = pool.map(lambda p: run(p, sources / "corpus" / p.name.removeprefix("fuzz_"), each), targets)
         for program, (code, runs, output, found) in zip(targets, results):
             ok = code == 0 and runs > 0
             print(f"{'ok    ' if ok else 'FAILED'} {program.name}: {runs} runs")

@@ -20,6 +20,7 @@ page|core|300|the status page in Chromium
 peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|600|a real API server: every default kind, the simulator compared with it
 merge|more|900|patches, annotations and managed fields of apply, compared with Kubernetes'"'"' own libraries
+vault|more|900|kubeconfig files in a real Vault
 kubernetes|more|900|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
@@ -115,6 +116,12 @@ suite_cluster() {
 suite_page() {
     install "${PACKAGES_PAGE[@]}"
     "$PYTHON" -m unittest discover -s tests/e2e/page
+}
+
+suite_vault() {
+    local why
+    why=$(tests/rig/vault/build.sh 2>&1 >/dev/null) || skip "no Vault: $(tail -n 1 <<<"$why")"
+    "$PYTHON" -m unittest discover -s tests/e2e/vault
 }
 
 suite_kubernetes() {

@@ -116,6 +116,16 @@ PLANS = {
         account("onlyNamespacedResources: true"),
         account("redact:"),
     ]),
+    "docs/how-to/secrets.md": Document([
+        account("# /etc/scale-agent/accounts.d/prod-eu-1.yml"),
+        left("kubectl config view", "makes a file of whatever kubeconfig there is"),
+        agent("# /etc/scale-agent/scale-agent.d/vault.yml"),
+        left('path "secret/data', "takes a Vault, which the suite vault has"),
+        left("sudo install -m 600 vault-token", "takes a Vault, which the suite vault has"),
+        manifest("apiVersion: rbac"),
+        left("sudo install -m 600 aws-credentials", "takes AWS; test_secret_stores.py has what speaks like it"),
+        shown("[Service]", "what is edited there"),
+    ]),
     "docs/how-to/diagnose-by-hand.md": Document(begin=f"""
             {KUBECONFIG.format("prod")}
             printf 'name: prod\\nkubeconfigFile: /etc/scale-agent/kubeconfigs/prod.yml\\n' >/etc/scale-agent/accounts.d/prod.yml

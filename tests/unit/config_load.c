@@ -373,13 +373,13 @@ END_TEST
 START_TEST(unsafe_keys_are_refused)
 {
     struct sa_settings s;
-    fixture_refuses("secrets: {vault: {enabled: true}}\n",
-                    "main.yml:1:1: error: secrets is refused. Secrets can't be fetched");
+    fixture_refuses("secrets: {vault: {token: hvs.x}}\n",
+                    "main.yml:1:19: error: secrets.vault.token is refused. A secret does not");
     fixture_refuses(ACCOUNT ", kubeconfigContents: x}]}\n",
                     "main.yml:1:57: error: kubernetes.accounts[].kubeconfigContents is refused");
     fixture_refuses(
         "clouddriver: {insecure: false, auth: {token: 'encrypted:vault!e:x'}}\n",
-        "main.yml:1:46: error: clouddriver.auth.token: references to a store of secrets");
+        "main.yml:1:46: error: clouddriver.auth.token: a reference to a store of secrets is taken");
     fixture_accepts("secrets:\n", &s);
     sa_settings_free(&s);
 }

@@ -104,6 +104,44 @@ START_TEST(rules_of_accounts)
 }
 END_TEST
 
+#define VAULT "secrets.vault: {url: 'https://v:8200', "
+#define IN_VAULT                                                                                   \
+    "kubernetes: {accounts: [{name: a, kubeconfigFile: 'encryptedFile:vault!e:s!p:a!k:k'}]}\n"
+
+START_TEST(rules_of_stores_of_secrets)
+{
+    struct sa_settings s;
+    fixture_refuses(
+        "kubernetes: {accounts: [{name: a, kubeConfigFile: 'encryptedFile:vault!e:x'}]}\n",
+        "main.yml:1:51: error: account a: kubeConfigFile: the reference lacks p; "
+        "expected vault!e:ENGINE!p:PATH");
+    fixture_refuses(IN_VAULT, "main.yml:1:51: error: account a: kubeConfigFile: it is in Vault");
+    fixture_refuses(VAULT "role: r, enabled: false}\n" IN_VAULT,
+                    "main.yml:2:51: error: account a: kubeConfigFile: it is in Vault");
+    fixture_refuses("secrets.vault.url: v:8200\n",
+                    "main.yml:1:20: error: secrets.vault.url: expected a URL");
+    fixture_refuses("secrets.vault: {url: 'https://u:p@v', role: r}\n",
+                    "main.yml:1:22: error: secrets.vault.url: user, query or blank");
+    fixture_refuses(VAULT "namespace: n}\n",
+                    "main.yml:1:22: error: secrets.vault: authMethod KUBERNETES needs role");
+    fixture_refuses(VAULT "authMethod: APPROLE, roleIdFile: /r}\n",
+                    "main.yml:1:52: error: secrets.vault: authMethod APPROLE needs roleIdFile");
+    fixture_refuses(VAULT "role: r, jwtFile: jwt}\n",
+                    "main.yml:1:58: error: secrets.vault.jwtFile: expected an absolute path");
+    fixture_refuses("secrets.refreshSeconds: 1\n", "main.yml:1:25: error: secrets.refreshSeconds");
+    fixture_warns("secrets.vault: {url: 'http://v:8200', authMethod: TOKEN}\n",
+                  "main.yml:1:22: warning: secrets.vault.url: without TLS");
+    fixture_accepts(VAULT "role: r}\n" IN_VAULT, &s);
+    ck_assert_str_eq(s.accounts[0].vault_url, "https://v:8200");
+    ck_assert_str_eq(s.accounts[0].vault_auth_method, "KUBERNETES");
+    ck_assert_int_eq(s.accounts[0].secrets_refresh_s, 300);
+    sa_settings_free(&s);
+    fixture_accepts(
+        "kubernetes: {accounts: [{name: a, kubeconfigFile: 'encrypted:k8s!n:a!k:b'}]}\n", &s);
+    sa_settings_free(&s);
+}
+END_TEST
+
 /* n names of 60 bytes. */
 static void add_names(struct sa_buf *b, unsigned n)
 {
@@ -194,6 +232,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, rules_of_the_agent);
     tcase_add_test(t, rules_of_accounts);
+    tcase_add_test(t, rules_of_stores_of_secrets);
     tcase_add_test(t, the_cluster_around_has_a_name);
     tcase_add_test(t, lists_fit_into_a_message);
     suite_add_tcase(s, t);

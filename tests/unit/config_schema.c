@@ -198,7 +198,9 @@ static const struct {
      "World}]}]}\n",
      false},
     {"kubernetes: {accounts: [{name: a, serviceAccount: true, kubeconfigContents: x}]}\n", false},
-    {"secrets: {vault: {enabled: true}}\n", false},
+    {"secrets: {vault: {enabled: true, authMethod: TOKEN}}\n", true},
+    {"secrets: {vault: {authMethod: USERPASS}}\n", false},
+    {"secrets: {vault: {token: x}}\n", false},
     {"pprof: {enabled: true}\ndynamicAccounts: {enabled: true, namePatterns: [a]}\n", true},
     {"server: {ssl: {enabled: true, keyFile: x}}\n", true},
 };

@@ -282,7 +282,7 @@ START_TEST(migrate_tells_key_by_key)
               "{\"key\":\"kubernetes.accounts[].metrics\",\"line\":5,\"times\":1,"
               "\"fate\":\"no effect\"");
     write_file("armory-agent.yml",
-               "secrets: {vault: {enabled: true}}\nkubernetes: {auditSecond: 600}\n");
+               "secrets: {vault: {password: x}}\nkubernetes: {auditSecond: 600}\n");
     check_run("migrate $DIR/armory-agent.yml", 1, "0 without effect, 1 refused, 1 unknown");
     check_run("migrate $DIR/armory-agent.yml", 1, "the nearest is kubernetes.auditSeconds");
     write_file("armory-agent.yml", "- not\n- a map\n");
