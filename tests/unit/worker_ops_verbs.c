@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Verbs: what they ask of the API server, and kubectl's words for what is wrong. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker_ops_test.h"
@@ -63,6 +64,24 @@ START_TEST(malformed_manifests_are_told_as_kubectl_tells_them)
         expect_message((uint8_t)i, cases[i].code, cases[i].words);
     }
     ck_assert_uint_eq(fake_pending(f, "pods?fieldManager"), 0);
+}
+END_TEST
+
+/* Before anything is asked; the same for each verb that takes a manifest. */
+START_TEST(a_manifest_that_is_too_large)
+{
+    static const char head[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"";
+    size_t n = ((size_t)3 << 20) + 1;
+    char *text = malloc(n + 1);
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'a', n);
+    memcpy(text, head, sizeof head - 1);
+    memcpy(text + n - 3, "\"}}", 4);
+    ask_create(1, text);
+    expect_message(1, CODE(TOO_LARGE), "error: the manifest is larger than 3 MB");
+    ask_replace(2, text);
+    expect_message(2, CODE(TOO_LARGE), "error: the manifest is larger than 3 MB");
+    free(text);
 }
 END_TEST
 
@@ -196,6 +215,7 @@ TCase *worker_ops_verbs_cases(void)
     TCase *t = tcase_create("verbs");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, malformed_manifests_are_told_as_kubectl_tells_them);
+    tcase_add_test(t, a_manifest_that_is_too_large);
     tcase_add_test(t, what_is_invalid_without_details);
     tcase_add_test(t, a_replacement_needs_a_name);
     tcase_add_test(t, a_replacement_has_its_own_last_applied_annotation);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "worker/json.h"
+#include "worker/ops/apply.h"
 #include "worker/ops/engine_internal.h"
 #include "worker/ops/manifest.h"
 
@@ -226,7 +227,9 @@ static bool read_heads(struct sa_op *op, struct heads *h)
 {
     const ProtobufCBinaryData *manifest = op->verb->manifest(op);
     char first = first_of(manifest);
-    if (first == '\0')
+    if (manifest->len > SA_APPLY_MAX_OBJECT)
+        sa_op_fail(op, SA_OP(TOO_LARGE), "error: the manifest is larger than 3 MB");
+    else if (first == '\0')
         sa_op_fail(op, SA_OP(NO_OBJECTS), "error: no objects passed to %s", op->verb->name);
     else if (first != '{')
         not_valid(op, "invalid object to validate");
