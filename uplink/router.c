@@ -154,6 +154,7 @@ static void on_operation(void *arg, uint32_t handle, bool cancel, const void *p,
         refuse(r, handle, p, n,
                "error: too many operations wait for the account's worker: nothing was begun");
     } else {
+        sa_point("operation-passed");
         sa_operations_begin(&a->operations);
         sa_intake_except(a->link, true);
     }
@@ -165,6 +166,7 @@ static void on_result_left(void *arg, uint32_t handle, size_t n)
     struct account *a = by_handle(r, handle);
     SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
 
+    sa_point("operation-left");
     if (!a || !a->bound || !sa_operations_left(&a->operations, n))
         return;
     sa_buf_init(&body, 64);

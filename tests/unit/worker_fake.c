@@ -100,6 +100,7 @@ struct fake *fake_new(void)
     struct fake *f = calloc(1, sizeof *f);
     struct sa_account *a = &f->w.account;
     sa_hash_init();
+    f->retry_after_ms = -1;
     f->w.loop = sa_loop_new(NULL);
     f->w.slot = &f->slot;
     f->w.api = (struct sa_api){api_start, api_cancel, f};
@@ -204,8 +205,11 @@ static void done(struct fake *f, struct sa_request *r, int status, const char *b
     sa_buf_init(&b, 0);
     if (body)
         sa_buf_adds(&b, body);
-    struct sa_response resp = {
-        .status = status, .sent = !f->unsent, .retry_after_ms = -1, .error = error, .body = &b};
+    struct sa_response resp = {.status = status,
+                               .sent = !f->unsent,
+                               .retry_after_ms = f->retry_after_ms,
+                               .error = error,
+                               .body = &b};
     ck_assert(unlink_request(f, r));
     r->opt.on_done(r->opt.arg, &resp);
     request_free(r);

@@ -27,7 +27,8 @@ struct fake {
     uint64_t epoch;
     Scaleagent__V1__OperationResult *results[256]; /* not yet taken */
     size_t n_results;
-    bool unsent; /* requests that break never left */
+    bool unsent;            /* requests that break never left */
+    int64_t retry_after_ms; /* of answers; -1: none */
 };
 
 /* An account that follows pods; change f->w.account before fake_start(). */

@@ -307,6 +307,41 @@ START_TEST(a_broken_connection_leaves_no_false_certainty)
 }
 END_TEST
 
+/* Only who says that nothing was done, by 429 or 503, is asked again for a change. */
+START_TEST(a_change_is_repeated_only_where_it_was_not_made)
+{
+    static const int undone[] = {429, 503}, doubtful[] = {502, 504};
+    f->retry_after_ms = 0;
+    for (uint8_t i = 0; i < 2; i++) {
+        ask_scale(i, "a", 1);
+        fake_answer(f, fake_request(f, "a/scale"), undone[i], "");
+        turn_for(5);
+        ck_assert_uint_eq(fake_pending(f, "scale"), 1);
+        fake_answer(f, fake_request(f, "a/scale"), 200, scale_answer);
+        expect_code(i, CODE(OK));
+    }
+    for (uint8_t i = 0; i < 2; i++) {
+        ask_scale(10 + i, "a", 1);
+        fake_answer(f, fake_request(f, "a/scale"), doubtful[i], "");
+        turn_for(5);
+        ck_assert_uint_eq(fake_pending(f, "scale"), 0);
+        expect_code(10 + i, CODE(UNKNOWN_OUTCOME));
+    }
+    ask_scale(20, "a", 1);
+    fake_answer(
+        f, fake_request(f, "a/scale"), 500,
+        "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"ServerTimeout\",\"code\":500,"
+        "\"message\":\"etcdserver: request timed out\"}");
+    turn_for(5);
+    ck_assert_uint_eq(fake_pending(f, "scale"), 0);
+    expect_code(20, CODE(UNKNOWN_OUTCOME));
+    ask_get(30, "pod", "p", 0); /* what reads is */
+    fake_answer(f, fake_request(f, "pods/p"), 504, "");
+    turn_for(5);
+    ck_assert_uint_eq(fake_pending(f, "pods/p"), 1);
+}
+END_TEST
+
 /* At the stream's end nobody waits: what is not begun is not begun, what changes something ends. */
 START_TEST(the_stream_ends)
 {
@@ -434,6 +469,7 @@ int main(void)
     tcase_add_test(t, the_same_id_is_the_same_operation);
     tcase_add_test(t, another_worker_does_not_know_what_was_done);
     tcase_add_test(t, a_broken_connection_leaves_no_false_certainty);
+    tcase_add_test(t, a_change_is_repeated_only_where_it_was_not_made);
     tcase_add_test(t, the_stream_ends);
     tcase_add_test(t, an_unknown_kind_is_looked_for_once_more);
     tcase_add_test(t, a_deletion_waits_until_it_is_over);

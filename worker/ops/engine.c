@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/points.h"
 #include "worker/ops/engine_internal.h"
 #include "worker/ops/schemas.h"
 
@@ -168,6 +169,7 @@ static void accept(struct sa_op_all *a)
     struct sa_ops *o = a->op.ops;
     const Scaleagent__V1__Operation *msg = a->op.msg;
     struct sa_outcome was;
+    sa_point("operation-received");
     if (msg->id.len != SA_OP_ID) {
         sa_op_fail(&a->op, SA_OP(INVALID), "error: an operation's id has %u bytes", SA_OP_ID);
     } else if (!a->op.verb) {

@@ -83,13 +83,22 @@ static bool worth_another(const struct sa_op_all *a, const struct sa_response *r
     return false;
 }
 
+/* The server says when it wants to be asked again. With any other status than these two (a 504, or
+ * an API server that waited in vain for its store) a change may have been made all the same. */
+static bool asked_for_again(const struct sa_op_all *a, const struct sa_response *r)
+{
+    if (r->retry_after_ms < 0 || r->error || a->server_tries >= SERVER_TRIES || a->cancelled)
+        return false;
+    return !changes(&a->saved.rq) || r->status == 429 || r->status == 503;
+}
+
 /* True if the request is sent again later. */
 static bool repeated(struct sa_op_all *a, const struct sa_response *r)
 {
     uint64_t wait, left = sa_op_left_ns(&a->op);
     if (a->streamed) /* a part of the answer is on its way */
         return false;
-    if (r->retry_after_ms >= 0 && !r->error && a->server_tries < SERVER_TRIES && !a->cancelled) {
+    if (asked_for_again(a, r)) {
         wait = (uint64_t)r->retry_after_ms * SA_NS_PER_MS;
         if (wait >= left)
             return false;
@@ -192,6 +201,8 @@ static void start(struct sa_op_all *a)
     a->req = w->api.start(w->api.arg, &o, &err);
     if (!a->req)
         sa_op_fail(&a->op, SA_OP(FAILED), "error: %s", sa_err_msg(err));
+    else
+        sa_point(changes(rq) ? "operation-changing" : "operation-reading");
 }
 
 static const char *keep(char **at, const char *text)

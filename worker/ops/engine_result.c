@@ -143,8 +143,10 @@ void sa_op_send_parts(struct sa_op_all *a)
     }
     if (a->phase != SA_OP_SENDING || (a->asker && (waits(a) >= SA_OPS_PART || !has_room(a))))
         return;
-    if (a->asker)
+    if (a->asker) {
         send_part(a, waits(a), true);
+        sa_point("operation-told");
+    }
     sa_op_free(a);
 }
 

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 
-from operations import CANCEL, OPERATION
+from operations import AGAIN, CANCEL, OPERATION
 from wire import pb
 
 
@@ -47,12 +47,12 @@ class Asker:
         with self._lock:
             self._socket.sendall(struct.pack(">I", len(frame)) + frame)
 
-    def begin(self, account, operation):
-        """Sends it, with an id if it has none; what end() takes."""
+    def begin(self, account, operation, again=False):
+        """Sends it, with an id if it has none; what end() takes. again: it was sent before, to this worker or another."""
         operation.id = operation.id or os.urandom(16)
         with self._lock:
             self._waiting[operation.id] = queue.SimpleQueue()
-        self._send(OPERATION, account, operation)
+        self._send(AGAIN if again else OPERATION, account, operation)
         return operation.id
 
     def end(self, key, seconds=60):
@@ -73,14 +73,17 @@ class Asker:
             with self._lock:
                 del self._waiting[key]
 
-    def ask(self, account, operation, seconds=60):
-        return self.end(self.begin(account, operation), seconds)
+    def ask(self, account, operation, seconds=60, again=False):
+        return self.end(self.begin(account, operation, again), seconds)
 
     def cancel(self, account, key):
         self._send(CANCEL, account, pb.OperationCancel(id=key))
 
     def close(self):
-        self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other side is gone
         self._socket.close()
 
 

@@ -2,14 +2,16 @@
 """Operations: asked for at a local socket, passed to the agent that has the account, answered when what they changed
 is committed.
 
-A frame to the socket: length of the rest (4 bytes, big-endian), 1 for an Operation or 2 for an OperationCancel, length
-of the account's name (1 byte), the name, the message. A frame from it: length (4 bytes), an OperationResult."""
+A frame to the socket: length of the rest (4 bytes, big-endian), 1 for an Operation, 2 for an OperationCancel or 3 for
+an Operation that was sent before (Operation.instance becomes that of the worker that it was sent to), length of the
+account's name (1 byte), the name, the message. A frame from it: length (4 bytes), an OperationResult."""
 import asyncio
 import struct
 
 from wire import pb
 
-OPERATION, CANCEL = 1, 2
+OPERATION, CANCEL, AGAIN = 1, 2, 3
+READS = ("get", "list", "events", "logs", "top")
 
 
 class Asked:
@@ -17,6 +19,8 @@ class Asked:
 
     def __init__(self, write, account, operation):
         self.write, self.account, self.operation = write, account, operation
+        self.reads = operation.WhichOneof("body") in READS or (
+            operation.rollout.verb == pb.RolloutOperation.HISTORY)
         self.offset = 0
         self.last = None  # the last part, which waits for a commit
 
@@ -25,6 +29,7 @@ class Operations:
     def __init__(self, peer):
         self.peer = peer
         self.asked = {}  # id: Asked
+        self.sent_to = {}  # id: instance of the worker that it was sent to first
 
     async def serve(self, path):
         await asyncio.start_unix_server(self._client, path)
@@ -54,6 +59,10 @@ class Operations:
             write(pb.OperationResult(id=operation.id, code=pb.OperationResult.UNAVAILABLE, last=True, retriable=True,
                                      message=f"no agent has the account {name}"))
             return
+        instance = self.sent_to.setdefault(operation.id, account.instance)
+        if what == AGAIN:
+            operation.instance = instance
+            data = operation.SerializeToString()
         self.asked[operation.id] = Asked(write, account, operation)
         self._send(account, operation=data)
 
@@ -95,9 +104,16 @@ class Operations:
 
     def left(self, session):
         """The stream ended: what is not answered may have been done."""
+        self._end(lambda asked: asked.account.session is session, "the stream of the agent ended before it answered")
+
+    def gone(self, account):
+        """The account's worker ended."""
+        self._end(lambda asked: asked.account is account, "the account's worker ended before it answered")
+
+    def _end(self, which, message):
         for key, asked in list(self.asked.items()):
-            if asked.account.session is session:
+            if which(asked):
                 del self.asked[key]
                 asked.write(asked.last or pb.OperationResult(
-                    id=key, code=pb.OperationResult.UNKNOWN_OUTCOME, offset=asked.offset, last=True, retriable=True,
-                    message="the stream of the agent ended before it answered"))
+                    id=key, offset=asked.offset, last=True, retriable=True, message=message,
+                    code=pb.OperationResult.UNAVAILABLE if asked.reads else pb.OperationResult.UNKNOWN_OUTCOME))

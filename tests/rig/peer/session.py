@@ -44,7 +44,7 @@ class SessionAccount:
         self.handle, self.name = handle, name
         self.epoch = None
         self.standby = None  # the number of the epoch in which another agent has it
-        self.cluster = ""
+        self.cluster, self.instance = "", b""  # by AccountOpen
         self.stored = None
 
 
@@ -89,6 +89,7 @@ class Session:
                 require(m.account in self.handles, "AccountGone of handle {}, which was never named", m.account)
                 if account:
                     self._end_epoch(account)
+                    self.peer.operations.gone(account)
             elif body == "account_message":
                 require(m.account in self.handles, "handle {} was never named", m.account)
                 if m.account in self.accounts:
@@ -187,7 +188,7 @@ class Session:
 
     def _open(self, account, m):
         require(len(m.instance) in (0, 16), "AccountOpen has an instance of {} bytes", len(m.instance))
-        account.cluster = m.cluster_id
+        account.cluster, account.instance = m.cluster_id, m.instance
         stored = self.store.accounts.get(account.name)
         keeper = stored and stored.owner and stored.owner.session.agent.agent_id
         if not keeper or keeper == self.agent.agent_id:
