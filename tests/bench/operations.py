@@ -148,6 +148,53 @@ def side_by_side(sides, rounds):
     return samples
 
 
+class Deltas:
+    """Objects of 32 KB that change as fast as one client can change them, while the account streams them."""
+    NUMBER, SIZE = 20, 32 << 10
+
+    def __init__(self, cluster):
+        self.api, self.ended, self.changes = cluster.api(), threading.Event(), 0
+        self.path = f"/api/v1/namespaces/{SPACE}/configmaps"
+        for n in range(self.NUMBER):
+            self.api("POST", self.path, {"metadata": {"name": f"large-{n}"}, "data": {"text": "x" * self.SIZE}})
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.ended.is_set():
+            self.api("PATCH", f"{self.path}/large-{self.changes % self.NUMBER}", {"data": {"n": str(self.changes)}},
+                     {"Content-Type": "application/merge-patch+json"})
+            self.changes += 1
+
+    def __enter__(self):
+        self.began = time.monotonic()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.ended.set()
+        self.thread.join()
+        self.per_s = self.changes / (time.monotonic() - self.began)
+        self.api.close()
+
+
+def beside_deltas(agent, cluster, rounds):
+    """What reads take of the agent and its stream (not of the API server), at rest and while the account streams changes."""
+    def own():
+        taken = []
+        for _ in range(rounds):
+            began = time.monotonic()
+            server = agent.get("agent-read")
+            taken.append((time.monotonic() - began) * 1000 - server)
+        return tuple(quantile(taken, q) for q in (0.5, 0.99))
+    agent.deploy("agent-read", 1)
+    rest = own()
+    with Deltas(cluster) as deltas:
+        busy = own()
+    agent.delete("agent-read")
+    return (f"beside the API server's time a get took {rest[0]:.1f} ms (p99 {rest[1]:.1f} ms) at rest, {busy[0]:.1f} ms "
+            f"(p99 {busy[1]:.1f} ms) while the account streamed {deltas.per_s:.0f} changes of {deltas.SIZE >> 10} KB a second")
+
+
 class Held:
     """Operations at a steady rate on one account, whatever they take: half of them deploys, the rest reads and deletes."""
 
@@ -155,7 +202,7 @@ class Held:
         self.side, self.rate, self.seconds = side, rate, seconds
         self.lock = threading.Lock()
         self.next = 0
-        self.taken, self.late, self.failed = [], 0, []
+        self.taken, self.failed = [], []
 
     def run(self):
         self.began = time.monotonic()
@@ -194,6 +241,12 @@ class Held:
             self.side.delete(name)
 
 
+def cluster_pids(cluster):
+    """Of its processes, by the files that it keeps them in."""
+    pids = [int(f.read_text()) for f in cluster.dir.glob("**/*.pid")]
+    return pids + [c for p in pids for c in procs.children(p)]
+
+
 HEAD = ("operation", "kubectl p50", "p99", "agent p50", "p99", "ratio p50", "p99", "server p50", "p99")
 
 
@@ -204,16 +257,17 @@ def rows(samples):
         yield (what, *cells, *(f"{quantile(samples.server[what], q):.0f} ms" for q in (0.5, 0.99)))
 
 
-def table(samples, held, markdown):
+def table(samples, held, deltas, markdown):
     lines = [HEAD, *rows(samples)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
     print("\n" + "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines))
     print("server: of the agent's time, what it waited for the API server")
     print(held)
+    print(deltas)
     if markdown:
         text = ["| " + " | ".join(line) + " |" for line in lines]
         text.insert(1, "|" + "---|" * len(HEAD))
-        pathlib.Path(markdown).write_text("\n".join(text) + "\n\n" + held + "\n")
+        pathlib.Path(markdown).write_text("\n".join(text) + f"\n\n{held}; {deltas}.\n")
 
 
 def main():
@@ -225,7 +279,7 @@ def main():
     args = parser.parse_args()
     rounds, seconds = args.rounds or (20 if args.short else 200), 10 if args.short else 60
     scratch = paths.Scratch("operations")
-    agent = None
+    agent = cluster = None
     try:
         cluster = Cluster(scratch.path, "real", minimal=True, api_flags=FLAGS)
         agent = ByAgent(scratch.path, cluster)
@@ -234,20 +288,25 @@ def main():
             side.deploy(f"{side.name}-first", 1)
             side.delete(f"{side.name}-first")
         samples = side_by_side(sides, rounds)
+        deltas = beside_deltas(agent, cluster, 5 * rounds)
         load = Held(agent, args.rate, seconds)
-        pids = agent.agent.pids()
-        cpu = procs.cpu_seconds(pids)
+        pids = {"the agent's": agent.agent.pids(), "the API server's": cluster_pids(cluster),
+                "who asks and the other side's": [os.getpid(), agent.peer.process.pid]}
+        cpu = {who: procs.cpu_seconds(p) for who, p in pids.items()}
         per_s = load.run()
-        cpu = procs.cpu_seconds(pids) - cpu
+        cpu = {who: (procs.cpu_seconds(p) - cpu[who]) / len(load.taken) * 1e6 for who, p in pids.items()}
         held = (f"held for {seconds} s: {per_s:.0f} of {args.rate} a second, p50 {statistics.median(load.taken):.1f} ms, "
-                f"p99 {quantile(load.taken, 0.99):.1f} ms, {len(load.failed)} failed, {cpu / len(load.taken) * 1e6:.0f} us of processor time each")
+                f"p99 {quantile(load.taken, 0.99):.1f} ms, {len(load.failed)} failed; processor time of each: "
+                + ", ".join(f"{who} {us:.0f} us" for who, us in cpu.items()))
         for text in sorted(set(load.failed))[:5]:
             print(f"failed: {text}")
     finally:
         if agent:
             agent.close()
+        if cluster:
+            cluster.purge()
         scratch.close()
-    table(samples, held, args.markdown)
+    table(samples, held, deltas, args.markdown)
     print(f"deploy_p50_ratio={samples.ratio('all deploys', 0.5):.3f} deploy_p99_ratio={samples.ratio('all deploys', 0.99):.3f} held_per_s={per_s:.0f}")
     sys.exit(1 if load.failed else 0)
 
