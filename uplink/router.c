@@ -322,6 +322,7 @@ struct sa_router *sa_router_new(const struct sa_sink_ops *ops, const struct sa_s
     if (r->intake && ops->open(setup, &r->sink_events, r, &r->sink, err) == 0)
         return r;
     sa_intake_free(r->intake);
+    sa_loop_on_turn_end(r->loop, NULL, NULL);
     free(r);
     return NULL;
 }
@@ -341,6 +342,7 @@ void sa_router_free(struct sa_router *r, unsigned ms)
     sa_intake_drain(r->intake);
     sa_timer_cancel(r->loop, &r->list_timer);
     r->ops->close(r->sink, ms);
+    sa_timer_cancel(r->loop, &r->list_timer); /* orders came while it closed */
     r->up = false;
     while (r->accounts) {
         struct account *a = r->accounts;

@@ -61,8 +61,6 @@ VERBS = {
     "apply": (None, "create", "POST", lambda n: pb.Operation(apply=pb.ApplyOperation(manifest=manifest("ConfigMap", n, data={"a": "1"})))),
     "apply by the server": ("configmaps", "patch", "PATCH", lambda n: pb.Operation(
         apply=pb.ApplyOperation(manifest=manifest("ConfigMap", n, data={"a": "1"}), server_side=True))),
-    "apply again": ("configmaps", "patch", "PATCH", lambda n: pb.Operation(
-        apply=pb.ApplyOperation(manifest=manifest("ConfigMap", n, data={"b": "2"})))),
     "replace": ("configmaps", "put", "PUT", lambda n: pb.Operation(
         replace=pb.ReplaceOperation(manifest=manifest("ConfigMap", n, data={"c": "3"})))),
     "patch": ("configmaps", "patch", "PATCH", lambda n: pb.Operation(patch=pb.PatchOperation(

@@ -7,6 +7,7 @@ sa_unit_test(uplink_intake_test uplink_intake_test.c uplink_intake_guests.c upli
 sa_unit_test(uplink_jsonl_test uplink_jsonl_test.c uplink_messages.c
              LINK sa_uplink PkgConfig::CJSON)
 sa_unit_test(uplink_router_test uplink_router_test.c uplink_messages.c LINK sa_uplink)
+sa_unit_test(uplink_stress_test uplink_stress_test.c LINK sa_uplink)
 # Against the peer in Python; status 77 says that it can't be run here.
 sa_unit_test(uplink_grpc_test uplink_grpc_test.c uplink_grpc_fixture.c uplink_messages.c
              LINK sa_uplink)
