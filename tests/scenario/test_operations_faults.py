@@ -25,6 +25,7 @@ from rig.harness import paths, procs  # noqa: E402
 from rig.harness.agent import Agent, write_account  # noqa: E402
 from rig.harness.peer import Peer  # noqa: E402
 from rig.harness.procs import wait_for  # noqa: E402
+from fleet import rss  # noqa: E402
 from test_bad_worker import test_build  # noqa: E402
 from wire import pb  # noqa: E402
 from writable import SPACE, Writable  # noqa: E402
@@ -462,6 +463,39 @@ class Faults(unittest.TestCase):
             self.world.peer.process.popen.send_signal(signal.SIGCONT)
             self.assertEqual(lane.insist(operation, self.world.asker.end(operation.id, LONG)).code, Result.OK)
             self.assertEqual(lane.times("create", name), 1)
+        self.conclude([])
+
+    def test_a_log_of_a_gigabyte_and_an_other_side_that_does_not_take_it(self):
+        """The API server sends more than it was asked for: each log is cut, or ends for want of room, and no process
+        ends."""
+        server = self.world.server(0)
+        lane, = self.world.start_agent("logs", {0: server})
+        lane.ready()
+        pods = [f"o{next(self.world.numbers)}x" for _ in range(4)]
+        for name in pods:
+            server.make("pods", {"metadata": {"name": name}, "endless": True, **CONTENT["pods"]})
+        keys = []
+        family = lane.agent.pids()
+        before = sum(rss(pid) for pid in family)
+        for name in pods:
+            operation = VERBS["logs"][3](name)
+            operation.logs.limit_bytes, operation.timeout_ms = 0, LIMIT_S * 1000
+            keys.append(self.world.asker.begin(lane.account, operation))
+        wait_for("the first log", (server.dir / "logs").exists, LONG, 0.005)
+        self.world.peer.process.popen.send_signal(signal.SIGSTOP)
+        most = 0
+        for _ in range(50):
+            most = max(most, sum(rss(pid) for pid in lane.agent.pids()) - before)
+            time.sleep(0.1)
+        self.world.peer.process.popen.send_signal(signal.SIGCONT)
+        for key in keys:
+            result = self.world.asker.end(key, LONG)
+            if result.code != Result.OK:
+                self.assertEqual(result.code, Result.UNAVAILABLE, result.message)
+                self.assertIn("more logs of this account wait", result.message)
+            self.assertLessEqual(len(result.body), (16 << 20) + 4096)
+        self.assertLess(most, 120 << 20)
+        self.assertEqual(set(lane.agent.pids()), set(family))
         self.conclude([])
 
 

@@ -172,7 +172,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if resource not in KINDS:
             self.fail(404, "NotFound", "the server could not find the requested resource")
         elif sub == "log":
-            self.log(int(query.get("limitBytes", 1 << 20)))
+            self.log(1 << 30 if (o := self.store.objects[resource].get(name)) and "endless" in o else int(query.get("limitBytes", 1 << 20)))
         elif name:
             o = self.store.objects[resource].get(name)
             if o is None:
@@ -200,6 +200,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log(self, limit):
+        (self.directory / "logs").touch()
         self.stream()
         piece = LINE * 1024
         while limit >= len(piece):

@@ -18,8 +18,10 @@
 #include "worker/ops/op.h"
 
 #define SA_OP_RESULT_MAX ((size_t)32 << 20) /* bytes of a result that wait to leave */
-#define SA_OPS_WAITING   ((size_t)64 << 20) /* of all of them, past which no stream is read */
-#define SA_OP_SETTLE_NS  (2 * SA_NS_PER_S)  /* longest wait for the cache */
+#define SA_OPS_WAITING                                                                             \
+    ((size_t)64 << 20) /* of all of them, past which no stream is read; or a third                 \
+                          of limits.workerMemory, if that is less */
+#define SA_OP_SETTLE_NS (2 * SA_NS_PER_S) /* longest wait for the cache */
 
 enum sa_op_phase {
     SA_OP_RESOLVING, /* its kind is not known: waits for discovery */

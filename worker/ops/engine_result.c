@@ -150,12 +150,19 @@ void sa_op_send_parts(struct sa_op_all *a)
     sa_op_free(a);
 }
 
+/* Buffers grow by doubling, and the watches live from what is left. */
+static size_t waiting_max(const struct sa_worker *w)
+{
+    int64_t third = w->account.worker_memory_bytes / 3;
+    return third > 0 && (uint64_t)third < SA_OPS_WAITING ? (size_t)third : SA_OPS_WAITING;
+}
+
 bool sa_op_crowded(const struct sa_op *op)
 {
     size_t n = 0;
     for (const struct sa_op_all *a = op->ops->first; a; a = a->next)
         n += waits(a);
-    return n > SA_OPS_WAITING;
+    return n > waiting_max(op->w);
 }
 
 int sa_op_add(struct sa_op *op, const void *p, size_t n)
@@ -163,7 +170,9 @@ int sa_op_add(struct sa_op *op, const void *p, size_t n)
     struct sa_op_all *a = sa_op_all(op);
     if (sa_buf_add(&a->body, p, n)) {
         sa_op_fail(op, SA_OP(TOO_LARGE),
-                   "error: the result has more than %zu bytes that nobody takes", SA_OP_RESULT_MAX);
+                   "error: the result has more bytes than may wait for who asked (%zu), or the "
+                   "worker's memory (limits.workerMemory) is used up",
+                   SA_OP_RESULT_MAX);
         return -1;
     }
     if (waits(a) >= SA_OPS_PART)
