@@ -155,7 +155,7 @@ openssl req -new -key "$2.key" -subj "/CN=$2" |
         if code != 0:
             raise RuntimeError(f"definitions: {err}")
         if self.live:
-            self._nodes_reachable()
+            self.wait_for_addresses()
         end = time.monotonic() + 20  # until the schemas of all of them are published
         while time.monotonic() < end:
             if all(self._published(g) for g in ("example.test/v1", "other.test/v1")):
@@ -163,7 +163,7 @@ openssl req -new -key "$2.key" -subj "/CN=$2" |
             time.sleep(0.1)
         raise RuntimeError("the definitions' schemas are not published")
 
-    def _nodes_reachable(self):
+    def wait_for_addresses(self):
         """Logs come from a node's address, which may come after it is Ready."""
         end = time.monotonic() + 60
         while not all(n.get("status", {}).get("addresses") for n in self.api()("GET", "/api/v1/nodes")["items"]):
