@@ -21,7 +21,7 @@ peer|core|300|the agent against a peer by Python'"'"'s grpcio
 cluster|more|600|a real API server: every default kind, the simulator compared with it
 merge|more|900|patches, annotations and managed fields of apply, compared with Kubernetes'"'"' own libraries
 operations|more|2700|every operation, by kubectl and by the agent on a real API server, compared
-vault|more|900|kubeconfig files in a real Vault
+vault|more|1800|kubeconfig files in a real Vault
 kubernetes|more|900|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
