@@ -4,6 +4,7 @@ package io.scaleagent.clouddriver.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.scaleagent.clouddriver.protocol.AccountTransaction;
 import io.scaleagent.clouddriver.protocol.AgentConnection;
 import io.scaleagent.clouddriver.protocol.FencedException;
 import io.scaleagent.clouddriver.protocol.Lease;
@@ -148,14 +149,7 @@ abstract class AssignmentContract extends StoreTestCase {
                 one.transact(
                     lease,
                     tx -> {
-                      tx.update(
-                          scope,
-                          Map.of(
-                              new ObjectKey("ns", "x"),
-                              new StoredDigest(digest(1), "s1", WriteOutcome.STORED)),
-                          Set.of(),
-                          new ScopeTotals(1, digest(1), 0));
-                      tx.forEachKey(scope, key -> {}); // so that it is written
+                      write(tx, scope);
                       inside.countDown();
                       await(goOn);
                       return null;
@@ -178,6 +172,16 @@ abstract class AssignmentContract extends StoreTestCase {
     }
   }
 
+  /** One object, whose digest is in the database before the transaction ends. */
+  private static void write(AccountTransaction tx, long scope) {
+    tx.update(
+        scope,
+        Map.of(new ObjectKey("ns", "x"), new StoredDigest(digest(1), "s1", WriteOutcome.STORED)),
+        Set.of(),
+        new ScopeTotals(1, digest(1), 0));
+    tx.forEachKey(scope, key -> {}); // asking is what has it written
+  }
+
   @Test
   void aWriterWhoseLeaseRanOutBeforeItsEndRollsBackThoughNobodyTookTheAccount() throws Exception {
     SqlAccountStore one = clouddriver("one", 60_000);
@@ -188,14 +192,7 @@ abstract class AssignmentContract extends StoreTestCase {
                 one.transact(
                     lease,
                     tx -> {
-                      tx.update(
-                          scope,
-                          Map.of(
-                              new ObjectKey("ns", "x"),
-                              new StoredDigest(digest(1), "s1", WriteOutcome.STORED)),
-                          Set.of(),
-                          new ScopeTotals(1, digest(1), 0));
-                      tx.forEachKey(scope, key -> {}); // so that it is written
+                      write(tx, scope);
                       lapse(one);
                       return null;
                     }))
