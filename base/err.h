@@ -63,7 +63,8 @@ const char *sa_err_msg(const struct sa_err *e);
 /* Frees *err and sets it to NULL. Fit for SA_CLEANUP. */
 void sa_err_free(struct sa_err **err);
 
-/* SA_CLEANUP(f) T *v = NULL;  calls f(&v) when v leaves scope: one exit path. */
+/* SA_CLEANUP(f) T *v = NULL;  calls f(&v) when v leaves scope: one exit path. The value is never
+ * left out: a return before v had one would free what the stack held. */
 #define SA_CLEANUP(f) __attribute__((cleanup(f)))
 void sa_freep(void *pp); /* free(*pp), *pp = NULL */
 void sa_closep(int *fd); /* close(*fd) if >= 0, *fd = -1 */

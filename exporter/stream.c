@@ -162,7 +162,7 @@ static void say_status(struct stream *t, const struct sa_buf *agent,
 /* The head of the page, if it is not as it was. */
 static bool agent_changed(struct sa_streams *s, const cJSON *status)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf now;
+    SA_CLEANUP(sa_buf_free) struct sa_buf now = {0};
 
     sa_buf_init(&now, TEXT_MAX);
     sa_rows_agent(status, &now);

@@ -11,7 +11,7 @@
 void sa_operate(struct sa_supervisor *sup, struct sa_client *client, const char *account)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     const struct ucred *peer = sa_client_peer(client);
     struct sa_proc *worker;
     int ends[2];

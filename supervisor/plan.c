@@ -11,7 +11,7 @@
 void sa_plan_ask(struct sa_supervisor *sup, struct sa_client *client, const char *account)
 {
     struct sa_proc *worker = sa_verb_worker(sup, client, account);
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
 
     sa_buf_init(&body, 16);
     if (!worker)

@@ -88,7 +88,7 @@ void sa_access_ask(struct sa_worker *w)
         sa_plan_ready(w);
         return;
     }
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     sa_buf_init(&body, 8192);
     sa_buf_adds(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":"
                        "\"SelfSubjectAccessReview\",\"spec\":{\"resourceAttributes\":"

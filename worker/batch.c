@@ -318,7 +318,7 @@ void sa_batch_large_step(struct sa_worker *w)
         }
         size_t left = l->json.len - l->offset;
         size_t n = left < PART_BYTES ? left : PART_BYTES;
-        SA_CLEANUP(sa_buf_free) struct sa_buf entries;
+        SA_CLEANUP(sa_buf_free) struct sa_buf entries = {0};
         sa_buf_init(&entries, 0);
         Scaleagent__V1__Delta d = make_delta(s->id, &l->o);
         d.object = (ProtobufCBinaryData){n, (uint8_t *)l->json.data + l->offset};

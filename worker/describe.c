@@ -22,7 +22,7 @@ struct description {
 
 static void flush(struct description *d, bool last)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     sa_buf_init(&body, SA_CTL_MAX - 1);
     sa_wr_u32(&body, d->id);
     sa_wr_u8(&body, last);

@@ -163,7 +163,7 @@ static void ask_definitions(struct sa_discovery *d)
         finished(d, false);
         return;
     }
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 64 * 1024);
     sa_buf_addf(&path, "/apis/%s/%s/%s?limit=500", crd->group, crd->version, crd->plural);
     if (d->token) {
@@ -189,7 +189,7 @@ static void ask_version(struct sa_discovery *d)
         return;
     }
     const struct sa_group_version *v = &d->more.v[d->next];
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 8192);
     sa_buf_adds(&path, *v->group ? "/apis/" : "/api");
     sa_url_add(&path, v->group);

@@ -88,7 +88,7 @@ void sa_helper_answer(struct sa_helper *h, const char *bytes, size_t n, const st
     if (reason == NULL) {
         packet(h, SA_EXEC_DONE, "", 0);
     } else {
-        SA_CLEANUP(sa_buf_free) struct sa_buf text;
+        SA_CLEANUP(sa_buf_free) struct sa_buf text = {0};
         sa_buf_init(&text, 0);
         sa_buf_add(&text, code, sizeof(code));
         sa_buf_adds(&text, reason->msg);

@@ -301,7 +301,7 @@ static int start_page(struct sa_list *l, unsigned limit, struct sa_err **err)
 {
     struct sa_scope *s = l->scope;
     struct sa_worker *w = s->w;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 64 * 1024);
     sa_scope_path(s, NULL, NULL, &path);
     sa_buf_addf(&path, "?limit=%u", l->whole ? 0 : limit); /* 0: no limit */

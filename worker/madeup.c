@@ -18,7 +18,7 @@ static void namespaces(const struct sa_scope *s, sa_madeup_cb *cb, void *arg)
 {
     const struct sa_account *a = &s->w->account;
     for (size_t i = 0; i < a->namespaces.n; i++) {
-        SA_CLEANUP(sa_buf_free) struct sa_buf b;
+        SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
         sa_buf_init(&b, 8192);
         sa_buf_adds(&b, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":");
         sa_buf_add_json(&b, a->namespaces.v[i]);
@@ -51,7 +51,7 @@ static void definition(const struct sa_crd_setting *crd, const struct sa_resourc
     const char *names = r ? r->plural : plural;
     if ((size_t)snprintf(name, sizeof name, "%s.%s", names, dot + 1) >= sizeof name)
         return;
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     sa_buf_init(&b, 16384);
     sa_buf_adds(&b, "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":"
                     "\"CustomResourceDefinition\",\"metadata\":{\"name\":");

@@ -40,7 +40,7 @@ static void again(struct sa_worker *w, const struct sa_err *err)
     uint64_t wait = sa_backoff_next(&w->open_backoff);
     const char *more = advice(err ? err->code : SA_EMEMORY);
     int room = (int)(sizeof w->slot->last_error - 1 - strlen(more));
-    SA_CLEANUP(sa_buf_free) struct sa_buf text;
+    SA_CLEANUP(sa_buf_free) struct sa_buf text = {0};
     sa_buf_init(&text, 4096);
     sa_buf_addf(&text, "connecting to the API server: %s", sa_err_msg(err));
     sa_slot_error(w->slot, "%.*s%s", room, text.failed ? "" : text.data, more);

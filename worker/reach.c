@@ -141,7 +141,7 @@ void sa_reach_step(struct sa_worker *w)
         return;
     }
     const struct sa_scope *s = newest(w);
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 8192);
     if (!s || sa_scope_path(s, NULL, NULL, &path) || sa_buf_adds(&path, "?limit=1")) {
         sa_buf_reset(&path);

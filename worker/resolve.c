@@ -174,7 +174,7 @@ static void on_done(void *arg, const struct sa_response *r)
 static int start_get(struct sa_get *g, struct sa_scope *s, struct sa_err **err)
 {
     struct sa_worker *w = s->w;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 8192);
     if (sa_scope_path(s, g->namespace, g->name, &path))
         return sa_err_set(err, SA_EMEMORY, "no memory for a request");

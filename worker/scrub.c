@@ -196,7 +196,7 @@ static int scrub_bounded(struct sa_scrub_pass *s, const struct head *options, st
         }
         return scrub_into(s, options, out, err);
     }
-    SA_CLEANUP(sa_buf_free) struct sa_buf own;
+    SA_CLEANUP(sa_buf_free) struct sa_buf own = {0};
     sa_buf_init(&own, 0);
     if (sa_buf_reserve(&own, most) != 0) {
         return sa_err_set(err, SA_EMEMORY, "no memory for an object of %zu bytes", most);

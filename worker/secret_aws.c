@@ -106,7 +106,7 @@ static int fetch_s3(struct sa_secret_store *s, struct sa_secret *out, struct sa_
     static const char *const more[] = {NO_BODY, NULL};
     SA_CLEANUP(sa_secret_answer_free) struct sa_secret_answer a = {0};
     SA_CLEANUP(sa_freep) char *name = sa_secret_escape(s->ref.name, true);
-    SA_CLEANUP(sa_buf_free) struct sa_buf url;
+    SA_CLEANUP(sa_buf_free) struct sa_buf url = {0};
     char base[1024];
     sa_buf_init(&url, TEXT_BYTES);
     /* The bucket in the path, not in the host's name: one with dots would fit no certificate. */
@@ -189,7 +189,7 @@ static int fetch_manager(struct sa_secret_store *s, struct sa_secret *out, struc
     static const char *const more[] = {"X-Amz-Target: secretsmanager.GetSecretValue",
                                        "Content-Type: application/x-amz-json-1.1", NULL};
     SA_CLEANUP(sa_secret_answer_free) struct sa_secret_answer a = {0};
-    SA_CLEANUP(sa_buf_free) struct sa_buf body;
+    SA_CLEANUP(sa_buf_free) struct sa_buf body = {0};
     char base[1024], url[1032];
     sa_buf_init(&body, TEXT_BYTES);
     sa_buf_adds(&body, "{\"SecretId\":");

@@ -121,7 +121,7 @@ static int make_assertion(const struct sa_secret *file, const char *audience, st
 {
     static const char head[] = "{\"alg\":\"RS256\",\"typ\":\"JWT\"}";
     SA_CLEANUP(sa_secret_free) struct sa_secret email = {0}, pem = {0};
-    SA_CLEANUP(sa_buf_free) struct sa_buf claims;
+    SA_CLEANUP(sa_buf_free) struct sa_buf claims = {0};
     long long now = (long long)time(NULL);
     sa_buf_init(&claims, TEXT_BYTES);
     if (key_member(file, "client_email", NULL, &email, err) != 0 ||
@@ -216,7 +216,7 @@ static int get(struct sa_secret_store *s, const struct sa_secret *token,
                struct sa_secret_answer *out, struct sa_err **err)
 {
     SA_CLEANUP(sa_freep) char *name = sa_secret_escape(s->ref.name, false);
-    SA_CLEANUP(sa_buf_free) struct sa_buf url;
+    SA_CLEANUP(sa_buf_free) struct sa_buf url = {0};
     struct sa_buf header;
     sa_buf_init(&url, TEXT_BYTES);
     sa_buf_init(&header, TEXT_BYTES);

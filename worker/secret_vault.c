@@ -301,7 +301,7 @@ static int get(struct sa_secret_store *s, bool versioned, struct sa_secret_answe
 {
     SA_CLEANUP(sa_freep) char *mount = sa_secret_escape(s->ref.mount, true);
     SA_CLEANUP(sa_freep) char *name = sa_secret_escape(s->ref.name, true);
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, BODY_MAX);
     if (mount == NULL || name == NULL ||
         sa_buf_addf(&path, "%s/%s%s", mount, versioned ? "data/" : "", name) != 0)

@@ -239,7 +239,7 @@ static void on_done(void *arg, const struct sa_response *r)
 static int start(struct sa_scope *s, bool initial, struct sa_err **err)
 {
     struct sa_worker *w = s->w;
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 64 * 1024);
     sa_scope_path(s, NULL, NULL, &path);
     sa_buf_addf(&path, "?watch=1&allowWatchBookmarks=true&timeoutSeconds=%u",

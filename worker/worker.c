@@ -258,7 +258,7 @@ static void tell_files(struct process *pr)
 {
     size_t n;
     const struct sa_credential_file *f = sa_credential_files(pr->cred, &n);
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     struct sa_err *err = NULL;
     sa_buf_init(&b, SA_CTL_MAX);
     put_files(f, n, &b);
@@ -276,7 +276,7 @@ static void tell_files_at_end(struct process *pr)
     size_t n = 1;
     struct sa_credential_file one;
     const struct sa_credential_file *f = &one;
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     if (pr->told)
         return;
     if (pr->cred)
@@ -322,7 +322,7 @@ static int begin(struct process *pr, struct sa_err **err)
 
 static int fatal(struct process *pr, const struct sa_err *err)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     sa_buf_init(&b, 4096);
     sa_wr_u32(&b, (uint32_t)(err ? err->code : SA_EINTERNAL));
     sa_wr_str(&b, sa_err_msg(err));

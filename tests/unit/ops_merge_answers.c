@@ -135,7 +135,7 @@ static struct sa_val *answer(struct session *s, const struct sa_val *q, struct s
 static void respond(struct session *s, const char *line, size_t n)
 {
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    SA_CLEANUP(sa_buf_free) struct sa_buf text, out;
+    SA_CLEANUP(sa_buf_free) struct sa_buf text = {0}, out = {0};
     sa_buf_init(&text, 0);
     sa_buf_init(&out, 0);
     sa_arena_init(&s->a, MAX_MEMORY);

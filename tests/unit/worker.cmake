@@ -7,3 +7,4 @@ sa_unit_test(worker_test
 sa_unit_test(worker_link_test worker_link_test.c LINK sa_worker nng::nng)
 sa_unit_test(worker_workloads worker_workloads.c LINK sa_ops_workloads)
 sa_unit_test(worker_ops_test worker_ops.c worker_ops_parts.c worker_ops_verbs.c worker_fake.c LINK sa_worker)
+sa_unit_test(worker_process_test worker_process_test.c config_fixture.c LINK sa_worker)

@@ -51,7 +51,7 @@ static const struct sa_val *json(const char *fmt, ...)
 
 static void expect(enum sa_rollout_what what, const char *said)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     sa_buf_init(&b, 0);
     for (const char *p = said; *p != '\0'; p++)
         sa_buf_addc(&b, *p == '\'' && what == SA_ROLLOUT_PATCH ? '"' : *p);

@@ -45,7 +45,7 @@ static size_t size_of(const struct sa_val *annotations)
 
 int sa_applied_set(struct sa_arena *a, struct sa_val *object, struct sa_err **err)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf text;
+    SA_CLEANUP(sa_buf_free) struct sa_buf text = {0};
     sa_buf_init(&text, a->max);
     struct sa_val *annotations = annotations_of(a, object, err);
     if (annotations == NULL) {

@@ -120,7 +120,7 @@ static int take_namespace(struct sa_apply *a, const char *namespace, struct sa_a
 
 static int prepare(struct sa_apply *a, const struct sa_apply_options *o, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     const char *manager = o->field_manager;
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     if (o->manifest_n > SA_APPLY_MAX_OBJECT) {
@@ -231,7 +231,7 @@ const char *sa_apply_version(const struct sa_apply *a)
 
 int sa_apply_see(struct sa_apply *a, const char *body, size_t n, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     sa_buf_reset(&a->current);
     if (sa_buf_add(&a->current, body, n) != 0) {

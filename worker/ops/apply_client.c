@@ -99,7 +99,7 @@ static int make_patch(struct sa_apply *a, struct sa_arena *arena, const struct s
 
 static int compute(struct sa_apply *a, const struct sa_schema *schema, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     struct sa_val *patch = NULL;
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     int r = make_patch(a, &arena, schema, &patch, err);

@@ -64,7 +64,7 @@ int sa_apply_server_prepare(struct sa_apply *a, struct sa_arena *arena, struct s
 
 int sa_apply_server_schema(struct sa_apply *a, const struct sa_schema *schema, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     if (a->phase != SA_AT_SCHEMA) {
         return sa_err_set(err, SA_EINTERNAL, "apply: a schema that nobody asked for");
@@ -83,7 +83,7 @@ int sa_apply_server_schema(struct sa_apply *a, const struct sa_schema *schema, s
 /* The message of a Status. */
 static void add_status(struct sa_buf *out, const char *body, size_t n)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     const struct sa_val *v = sa_val_parse(&arena, body, n, "the answer", NULL);
     const char *message = sa_val_str(v, "message");
@@ -118,7 +118,7 @@ void sa_apply_no_answer(struct sa_apply *a, const char *why)
 
 static int warn(struct sa_apply *a, const char *body, size_t n)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf why;
+    SA_CLEANUP(sa_buf_free) struct sa_buf why = {0};
     sa_buf_init(&why, 65536);
     add_status(&why, body, n);
     sa_apply_no_answer(a, why.data != NULL ? why.data : "");
@@ -128,7 +128,7 @@ static int warn(struct sa_apply *a, const char *body, size_t n)
 /* Sends the JSON patch that gives fields to us; *sent is false where there is nothing to give. */
 static int give(struct sa_apply *a, enum sa_apply_phase phase, bool *sent, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     struct sa_val *patch = NULL;
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     const struct sa_val *v = sa_apply_current(a, &arena, err);
@@ -174,7 +174,7 @@ static struct sa_val *just_annotation(const struct sa_apply *a, struct sa_arena 
  * keep the annotation up to date, so it is left to go. */
 static int save(struct sa_apply *a, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     sa_arena_init(&arena, SA_APPLY_MAX_MEMORY);
     const struct sa_val *v = sa_apply_current(a, &arena, err);
     if (v == NULL) {
@@ -205,7 +205,7 @@ static int on_apply(struct sa_apply *a, int status, const char *body, size_t n, 
     if (status != 409 && status != 415) {
         return sa_apply_failed(a);
     }
-    SA_CLEANUP(sa_buf_free) struct sa_buf why;
+    SA_CLEANUP(sa_buf_free) struct sa_buf why = {0};
     sa_buf_init(&why, 65536);
     add_status(&why, body, n);
     const char *text = why.data != NULL ? why.data : "";

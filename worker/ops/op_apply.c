@@ -150,7 +150,7 @@ static void on_schema(struct sa_op *op, const struct sa_response *r)
     struct applying *p = op->state;
     struct sa_schema *schema = NULL;
     if (r->status == 0) {
-        SA_CLEANUP(sa_buf_free) struct sa_buf words;
+        SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
         sa_buf_init(&words, 4096);
         sa_op_status_words(r, NULL, &words);
         sa_op_fail(op, sa_op_left_ns(op) > 0 ? SA_OP(UNAVAILABLE) : SA_OP(TIMED_OUT), "%s",
@@ -230,7 +230,7 @@ static void ask(struct sa_op *op)
 {
     const struct applying *p = op->state;
     const struct sa_apply_step *s = sa_apply_step(p->apply);
-    SA_CLEANUP(sa_buf_free) struct sa_buf path;
+    SA_CLEANUP(sa_buf_free) struct sa_buf path = {0};
     sa_buf_init(&path, 16384);
     sa_mapping_path(&op->map, op->namespace, s->on == SA_APPLY_ON_OBJECT ? op->name : NULL, NULL,
                     &path);

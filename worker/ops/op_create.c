@@ -16,7 +16,7 @@
 static int rewrite(struct sa_op *op, const ProtobufCBinaryData *m, struct sa_buf *out,
                    struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     sa_arena_init(&arena, MEMORY_MAX);
     struct sa_val *object =
         sa_val_parse_map(&arena, (const char *)m->data, m->len, "the manifest", err);

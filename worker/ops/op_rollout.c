@@ -58,7 +58,7 @@ static const struct sa_val *read_json(struct sa_op *op, const struct sa_response
 /* The server's own message behind kubectl's of what it was doing, which is "error: ..." then. */
 static void fail_doing(struct sa_op *op, const struct sa_response *r, const char *doing)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf words;
+    SA_CLEANUP(sa_buf_free) struct sa_buf words = {0};
     struct state *s = state_of(op);
     const struct sa_val *status =
         sa_val_parse_map(&s->arena, r->body->len ? r->body->data : "", r->body->len, "", NULL);

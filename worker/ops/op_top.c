@@ -9,7 +9,7 @@
 
 static void answer(struct sa_op *op, const struct sa_val *metrics, struct sa_arena *arena)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf out;
+    SA_CLEANUP(sa_buf_free) struct sa_buf out = {0};
     sa_buf_init(&out, SA_OP_BODY_MAX);
     if (sa_usage_print(arena, metrics, &out) != 0 || out.failed)
         sa_op_fail(op, SA_OP(TOO_LARGE), "error: the metrics of all these pods are too large");
@@ -25,7 +25,7 @@ static bool is_absent(const struct sa_response *r)
 
 static void on_metrics(struct sa_op *op, const struct sa_response *r)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena arena;
+    SA_CLEANUP(sa_arena_free) struct sa_arena arena = {0};
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
     sa_arena_init(&arena, MEMORY_MAX);
     if (is_absent(r)) {

@@ -136,7 +136,7 @@ static int take_schema(struct sa_openapi *o, const struct sa_val *schema, struct
 
 static int take_member(struct sa_openapi *o, struct sa_err **err)
 {
-    SA_CLEANUP(sa_arena_free) struct sa_arena a;
+    SA_CLEANUP(sa_arena_free) struct sa_arena a = {0};
     sa_arena_init(&a, TREE_MAX);
     if (o->text.failed) {
         return sa_err_set(err, SA_ELIMIT,

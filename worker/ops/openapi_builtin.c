@@ -128,7 +128,7 @@ static int add_field(struct sa_arena *a, struct sa_val *properties, const struct
 static int add_type(struct sa_compile *c, const char *type, bool root, struct sa_err **err)
 {
     static const struct row metadata = {"", "metadata", "ObjectMeta", "", ""};
-    SA_CLEANUP(sa_arena_free) struct sa_arena a;
+    SA_CLEANUP(sa_arena_free) struct sa_arena a = {0};
     sa_arena_init(&a, BUILTIN_MEMORY);
     struct sa_val *schema = sa_val_new(&a, SA_VAL_MAP);
     struct sa_val *properties = schema != NULL ? sa_val_submap(&a, schema, "properties") : NULL;

@@ -180,7 +180,7 @@ static void strategy_of(const char *text, struct sa_field *f)
 static int preset_of(struct sa_compile *c, const struct sa_val *v, uint32_t *out,
                      struct sa_err **err)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     sa_buf_init(&b, 4096);
     *out = 0;
     if (v == NULL || !((v->type == SA_VAL_STRING && v->n > 0) ||

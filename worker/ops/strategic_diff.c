@@ -197,8 +197,8 @@ static int compare_texts(const struct sa_merging *m, const struct sa_val *x, con
         *c = *c != 0 ? *c : (x->n > y->n) - (x->n < y->n);
         return 0;
     }
-    SA_CLEANUP(sa_buf_free) struct sa_buf a;
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf a = {0};
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     sa_buf_init(&a, 0);
     sa_buf_init(&b, 0);
     sa_val_format(x, &a);

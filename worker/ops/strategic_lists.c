@@ -13,7 +13,7 @@ int sa_merge_no_memory(const struct sa_merging *m)
 
 int sa_merge_refused(const struct sa_merging *m, const char *fmt, ...)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf b;
+    SA_CLEANUP(sa_buf_free) struct sa_buf b = {0};
     va_list ap;
     sa_buf_init(&b, 4096);
     va_start(ap, fmt);
@@ -134,7 +134,7 @@ static void text_swap(void *arg, size_t i, size_t j)
 
 int sa_sort_by_key(const struct sa_merging *m, struct sa_val *list, const char *merge_key)
 {
-    SA_CLEANUP(sa_buf_free) struct sa_buf texts;
+    SA_CLEANUP(sa_buf_free) struct sa_buf texts = {0};
     struct keyed *v = sa_arena_alloc(m->a, (size_t)list->n * sizeof *v);
     sa_buf_init(&texts, m->a->max);
     if (v == NULL) {
