@@ -24,6 +24,7 @@ operations|more|2700|every operation, by kubectl and by the agent on a real API 
 vault|more|1800|kubeconfig files in a real Vault
 kubernetes|more|900|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
+mysql|more|1500|the plugin'"'"'s tables, rows and statements on MySQL 5.7 and 8.0
 clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
@@ -147,16 +148,15 @@ suite_operations() {
     "$PYTHON" tests/e2e/operations/run.py --pairs "$PAIRS"
 }
 
-# Maven Central is asked for what is not in the local repository yet; formatting is checked by the build itself.
-suite_plugin() {
-    local want have maven=(mvn -B -ntp -q -f plugin/pom.xml) log
+MAVEN_PLUGIN=(mvn -B -ntp -q -f plugin/pom.xml)
+
+# Maven Central is asked for what is not in the local repository yet.
+compile_plugin_tests() {
+    local log
     install "${PACKAGES_PLUGIN[@]}"
-    want=$(sed -n 's/^project(scale-agent VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-    have=$(sed -n 's/.*<revision>\(.*\)<\/revision>.*/\1/p' plugin/pom.xml)
-    [ "$want" = "$have" ] || { echo "plugin/pom.xml says version $have, CMakeLists.txt $want"; return 1; }
     export MAVEN_OPTS=${MAVEN_OPTS--Xmx768m -XX:TieredStopAtLevel=1}
     log=$(mktemp)
-    if ! "${maven[@]}" -o test-compile -Dfmt.skip >"$log" 2>&1 && ! "${maven[@]}" test-compile -Dfmt.skip >"$log" 2>&1; then
+    if ! "${MAVEN_PLUGIN[@]}" -o test-compile -Dfmt.skip >"$log" 2>&1 && ! "${MAVEN_PLUGIN[@]}" test-compile -Dfmt.skip >"$log" 2>&1; then
         if grep -qE 'Could not (transfer|find) artifact|UnknownHost|Connection (refused|timed out)' "$log"; then
             skip "Maven Central can't be reached: $(grep -m1 -oE 'Could not (transfer|find) artifact [^ ]*' "$log")"
         fi
@@ -164,15 +164,44 @@ suite_plugin() {
         return 1
     fi
     rm -f "$log"
+}
+
+# Formatting is checked by the build itself.
+suite_plugin() {
+    local want have
+    want=$(sed -n 's/^project(scale-agent VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
+    have=$(sed -n 's/.*<revision>\(.*\)<\/revision>.*/\1/p' plugin/pom.xml)
+    [ "$want" = "$have" ] || { echo "plugin/pom.xml says version $have, CMakeLists.txt $want"; return 1; }
+    compile_plugin_tests || return 1
     if ! SCALE_AGENT_KUBESIM=$("$PYTHON" -c 'from rig.harness import paths; print(paths.go_build("tests/rig/kubesim", 19))' 2>&1); then
         echo "the tests with the real agent are left out: ${SCALE_AGENT_KUBESIM##*$'\n'}"
         unset SCALE_AGENT_KUBESIM
     fi
     export SCALE_AGENT_KUBESIM
-    "${maven[@]}" verify && "$PYTHON" scripts/lib/plugin_zip.py plugin/scale-agent-plugin/target/scale-agent-plugin-*.zip
+    "${MAVEN_PLUGIN[@]}" verify && "$PYTHON" scripts/lib/plugin_zip.py plugin/scale-agent-plugin/target/scale-agent-plugin-*.zip
     have=$?
     "$PYTHON" scripts/lib/surefire.py plugin/*/target/surefire-reports
     return $have
+}
+
+# Debian has no MySQL: Ubuntu's are unpacked beside the system and run from there.
+suite_mysql() {
+    local package suite tree trees=() why
+    [ "$(id -u)" = 0 ] || skip "MySQL can be unpacked by root alone"
+    install mmdebstrap
+    # shellcheck source=scripts/lib/trees.sh
+    . scripts/lib/trees.sh
+    for package in bionic/mysql-server-core-5.7 jammy/mysql-server-core-8.0; do
+        suite=${package%/*}
+        why=$(ubuntu_tree "$suite" "${package#*/}" 2>&1) || skip "no MySQL: ${why##*$'\n'}"
+        trees+=("$why")
+    done
+    compile_plugin_tests || return 1
+    for tree in "${trees[@]}"; do
+        rm -rf plugin/*/target/surefire-reports
+        MYSQL_TREE=$tree "${MAVEN_PLUGIN[@]}" -o test -Dfmt.skip -Dtest='MySql*Test' -Dsurefire.failIfNoSpecifiedTests=false || return 1
+        "$PYTHON" scripts/lib/surefire.py plugin/*/target/surefire-reports | sed "s/^/${tree##*/}: /"
+    done
 }
 
 suite_clouddriver() {

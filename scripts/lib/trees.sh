@@ -38,6 +38,31 @@ make_tree() {
     fi
     mv "$dir.new" "$dir" && echo "$packages" >"$dir.packages" && echo "$dir"
 }
+
+# unpack_tree DIR SUITE PACKAGE [OPTION...]: the packages' files in DIR; nothing is set up, nothing can be booted
+unpack_tree() {
+    local dir=$1 suite=$2 package=$3 log=$1.log
+    shift 3
+    [ ! -d "$dir" ] || return 0
+    have mmdebstrap || { echo "mmdebstrap is not installed" >&2; return 1; }
+    mkdir -p "${dir%/*}"
+    rm -rf "$dir.new"
+    if ! timeout 300 mmdebstrap --quiet --variant=extract --format=directory --include="$package" "$@" "$suite" "$dir.new" >"$log" 2>&1; then
+        rm -rf "$dir.new"
+        echo "$package of $suite can't be unpacked: $(grep -m1 '^E' "$log" || tail -n 1 "$log")" >&2
+        return 1
+    fi
+    mv "$dir.new" "$dir"
+}
+
+# ubuntu_tree SUITE PACKAGE: prints the path of a tree with the package and what it depends on, from Ubuntu's archive,
+# whose keys Debian 13 has
+ubuntu_tree() {
+    local keys=$CACHE/trees/ubuntu-keys dir=$CACHE/trees/$1-$2
+    unpack_tree "$keys" trixie ubuntu-keyring &&
+        unpack_tree "$dir" "$1" "$2" --keyring="$keys/usr/share/keyrings/ubuntu-archive-keyring.gpg" && echo "$dir"
+}
+
 # debian_kernel SUITE: prints the path of that suite's own kernel, which is kept in the cache directory
 debian_kernel() {
     local suite=$1 dir=$CACHE/kernels/$1 tree work code

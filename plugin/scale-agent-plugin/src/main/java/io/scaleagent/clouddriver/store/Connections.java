@@ -59,6 +59,7 @@ public final class Connections implements AutoCloseable {
       HikariDataSource model, String name, String isolation, boolean autoCommit, int most) {
     HikariConfig config = new HikariConfig();
     model.copyStateTo(config);
+    config.setJdbcUrl(knowingItsSession(model.getJdbcUrl()));
     config.setPoolName(name);
     config.setAutoCommit(autoCommit);
     if (isolation != null) {
@@ -67,6 +68,17 @@ public final class Connections implements AutoCloseable {
     config.setMinimumIdle(0);
     config.setMaximumPoolSize(Math.max(1, Math.min(most, model.getMaximumPoolSize())));
     return new HikariDataSource(config);
+  }
+
+  /**
+   * MySQL's driver asks the server before each write whether its session may write, unless it may
+   * rely on what it has told the session itself. Nobody else sets anything in these sessions.
+   */
+  static String knowingItsSession(String url) {
+    if (url == null || !url.startsWith("jdbc:mysql:") || url.contains("useLocalSessionState")) {
+      return url;
+    }
+    return url + (url.contains("?") ? "&" : "?") + "useLocalSessionState=true";
   }
 
   /** For statements that stand alone: each is committed at once. */

@@ -50,10 +50,7 @@ import org.junit.jupiter.api.Timeout;
 abstract class CacheContract {
   private static final ObjectMapper mapper = new ObjectMapper();
   private static final String ACCOUNT = "prod";
-  private static final AccountProperties PROPERTIES =
-      new AccountProperties(
-          "api", "", "v1", "c1", Map.of(), List.of(), List.of(), List.of(), List.of(), false,
-          false);
+  private static final AccountProperties PROPERTIES = TestDatabase.properties("c1");
 
   private static final Map<TestDatabase, TestDatabase.Schema> schemas = new HashMap<>();
 

@@ -28,10 +28,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 abstract class StatementsContract {
   private static final int SMALLEST = 6;
-  private static final AccountProperties PROPERTIES =
-      new AccountProperties(
-          "api", "", "v1", "c1", Map.of(), List.of(), List.of(), List.of(), List.of(), false,
-          false);
+  private static final AccountProperties PROPERTIES = TestDatabase.properties("c1");
 
   private TestDatabase.Schema schema;
   DirectEpoch epoch;

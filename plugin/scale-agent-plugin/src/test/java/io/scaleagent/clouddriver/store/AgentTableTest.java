@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.scaleagent.clouddriver.protocol.AccountProperties;
 import io.scaleagent.clouddriver.protocol.AgentConnection;
 import java.time.Duration;
-import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.jooq.DSLContext;
@@ -17,19 +15,7 @@ import org.junit.jupiter.api.Timeout;
 /** Two processes of one agent's id, and what the one takes away of the other. */
 @Timeout(180)
 class AgentTableTest {
-  private static final AccountProperties PROPERTIES =
-      new AccountProperties(
-          "api:6443",
-          "",
-          "v1.36.3",
-          "",
-          Map.of(),
-          List.of(),
-          List.of(),
-          List.of(),
-          List.of(),
-          false,
-          false);
+  private static final AccountProperties PROPERTIES = TestDatabase.properties("");
 
   private final Set<String> erased = new TreeSet<>();
 

@@ -7,7 +7,6 @@ import io.scaleagent.clouddriver.protocol.AccountProperties;
 import io.scaleagent.clouddriver.protocol.AgentConnection;
 import io.scaleagent.clouddriver.protocol.Opening;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.jooq.DSLContext;
@@ -17,19 +16,7 @@ import org.junit.jupiter.api.Timeout;
 /** Which agent has its share of accounts, over two Clouddrivers. */
 @Timeout(60)
 class LoadsTest {
-  private static final AccountProperties PROPERTIES =
-      new AccountProperties(
-          "api:6443",
-          "",
-          "v1.36.3",
-          "",
-          Map.of(),
-          List.of(),
-          List.of(),
-          List.of(),
-          List.of(),
-          false,
-          false);
+  private static final AccountProperties PROPERTIES = TestDatabase.properties("");
   private static final AccountEraser NONE =
       new AccountEraser() {
         @Override

@@ -11,7 +11,6 @@ import io.scaleagent.clouddriver.protocol.Lease;
 import io.scaleagent.clouddriver.protocol.Opening;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -28,9 +27,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class StandingStillTest {
   private static final int ACCOUNTS = 6;
-  private static final AccountProperties PROPERTIES =
-      new AccountProperties(
-          "", "", "", "c", Map.of(), List.of(), List.of(), List.of(), List.of(), false, false);
+  private static final AccountProperties PROPERTIES = TestDatabase.properties("c");
   private static final AccountEraser NONE =
       new AccountEraser() {
         @Override

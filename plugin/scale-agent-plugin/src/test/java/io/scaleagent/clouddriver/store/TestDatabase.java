@@ -3,6 +3,7 @@ package io.scaleagent.clouddriver.store;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import io.scaleagent.clouddriver.protocol.AccountProperties;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ServerSocket;
@@ -12,11 +13,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jooq.DSLContext;
 import org.jooq.ExecuteContext;
@@ -26,13 +29,14 @@ import org.jooq.impl.DefaultExecuteListener;
 import org.junit.jupiter.api.Assumptions;
 
 /**
- * A database server of the tests' own: Debian's mariadbd or PostgreSQL in a temporary directory,
- * one for all tests of a JVM. Each {@link Schema} is an empty database in it.
+ * A database server of the tests' own: Debian's mariadbd or PostgreSQL, or a MySQL, in a temporary
+ * directory, one for all tests of a JVM. Each {@link Schema} is an empty database in it.
  */
 public abstract class TestDatabase {
   private static final AtomicInteger schemas = new AtomicInteger();
   private static TestDatabase mariadb;
   private static TestDatabase postgres;
+  private static TestDatabase mysql;
 
   final Path directory;
   final int port;
@@ -65,6 +69,20 @@ public abstract class TestDatabase {
       postgres = start(Postgres::new);
     }
     return postgres;
+  }
+
+  /**
+   * MySQL from an unpacked tree that MYSQL_TREE names; skips the test, saying why, if there is
+   * none.
+   */
+  public static synchronized TestDatabase mysql() {
+    String tree = System.getenv("MYSQL_TREE");
+    Assumptions.assumeTrue(
+        tree != null, "MYSQL_TREE names no tree with MySQL (scripts/test --only mysql makes some)");
+    if (mysql == null) {
+      mysql = start(() -> new MySql(Path.of(tree)));
+    }
+    return mysql;
   }
 
   private interface Maker {
@@ -186,7 +204,7 @@ public abstract class TestDatabase {
               .redirectErrorStream(true)
               .redirectOutput(ProcessBuilder.Redirect.DISCARD)
               .start();
-      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+      if (!process.waitFor(180, TimeUnit.SECONDS) || process.exitValue() != 0) {
         throw new IllegalStateException(String.join(" ", words) + " failed");
       }
     } catch (IOException | InterruptedException e) {
@@ -201,25 +219,16 @@ public abstract class TestDatabase {
         .start();
   }
 
-  private static final class MariaDb extends TestDatabase {
-    MariaDb() throws IOException {
-      command(
-          which("mariadb-install-db").toString(),
-          "--no-defaults",
-          "--datadir=" + directory.resolve("data"),
-          "--auth-root-authentication-method=normal",
-          "--skip-test-db",
-          // What looks the host's name up is in the package of the service.
-          "--force",
-          "--user=root");
-    }
+  private abstract static class MySqlLike extends TestDatabase {
+    private MySqlLike() throws IOException {}
+
+    abstract List<String> program();
 
     @Override
     void run() throws IOException {
-      server =
-          background(
-              which("mariadbd").toString(),
-              "--no-defaults",
+      List<String> words = new ArrayList<>(program());
+      words.addAll(
+          List.of(
               "--user=root",
               "--datadir=" + directory.resolve("data"),
               "--socket=" + directory.resolve("socket"),
@@ -229,7 +238,8 @@ public abstract class TestDatabase {
               "--character-set-server=utf8mb4",
               "--innodb-flush-log-at-trx-commit=2",
               "--innodb-buffer-pool-size=64M",
-              "--max-connections=200");
+              "--max-connections=200"));
+      server = background(words.toArray(String[]::new));
       await();
     }
 
@@ -246,6 +256,58 @@ public abstract class TestDatabase {
     @Override
     SQLDialect dialect() {
       return SQLDialect.MYSQL;
+    }
+  }
+
+  private static final class MariaDb extends MySqlLike {
+    MariaDb() throws IOException {
+      command(
+          which("mariadb-install-db").toString(),
+          "--no-defaults",
+          "--datadir=" + directory.resolve("data"),
+          "--auth-root-authentication-method=normal",
+          "--skip-test-db",
+          // What looks the host's name up is in the package of the service.
+          "--force",
+          "--user=root");
+    }
+
+    @Override
+    List<String> program() {
+      return List.of(which("mariadbd").toString(), "--no-defaults");
+    }
+  }
+
+  /** Of another distribution, with its own C library: nothing of it is installed. */
+  private static final class MySql extends MySqlLike {
+    private final Path tree;
+
+    MySql(Path tree) throws IOException {
+      this.tree = tree;
+      List<String> words = new ArrayList<>(program());
+      words.addAll(
+          List.of(
+              "--initialize-insecure", "--user=root", "--datadir=" + directory.resolve("data")));
+      command(words.toArray(String[]::new));
+    }
+
+    @Override
+    List<String> program() {
+      String libraries =
+          Stream.of("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
+              .map(d -> tree.resolve(d).toString())
+              .collect(Collectors.joining(":"));
+      return List.of(
+          tree.resolve("lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").toString(),
+          "--library-path",
+          libraries,
+          tree.resolve("usr/sbin/mysqld").toString(),
+          "--no-defaults",
+          "--lc-messages-dir=" + tree.resolve("usr/share/mysql"),
+          "--character-sets-dir=" + tree.resolve("usr/share/mysql/charsets"),
+          "--secure-file-priv=NULL",
+          "--skip-log-bin",
+          "--loose-mysqlx=OFF");
     }
   }
 
@@ -466,5 +528,21 @@ public abstract class TestDatabase {
         DSL.using(admin, server.dialect()).execute("drop database " + name);
       }
     }
+  }
+
+  /** What an agent says of an account that has no settings, on a cluster of this uid. */
+  public static AccountProperties properties(String cluster) {
+    return new AccountProperties(
+        "api:6443",
+        "",
+        "v1.36.3",
+        cluster,
+        Map.of(),
+        List.of(),
+        List.of(),
+        List.of(),
+        List.of(),
+        false,
+        false);
   }
 }
