@@ -4,6 +4,7 @@ simulated clusters, with a database of its own. See scripts/bench."""
 import argparse
 import dataclasses
 import json
+import math
 import pathlib
 import random
 import statistics
@@ -14,7 +15,7 @@ import time
 from rig.harness import paths, procs
 from rig.harness.agent import Agent
 from rig.harness.clouddriver import Clouddriver
-from rig.harness.cluster import control_plane
+from rig.harness.cluster import kubectl_program
 from rig.harness.mariadb import MariaDb
 from rig.harness.procs import wait_for
 from rig.harness.sim import Sim
@@ -22,6 +23,7 @@ from rig.harness.sim import Sim
 # What both sides cache: the simulator's kinds but for those that stock polling or the plugin leaves out by default.
 KINDS = ("replicaSet", "service", "ingress", "daemonSet", "deployment", "pod", "statefulSet", "job", "cronJob", "networkPolicy")
 CHANGES = 10  # a second, over all clusters
+LONGEST = 300  # seconds that are waited for a row
 
 
 @dataclasses.dataclass
@@ -57,13 +59,10 @@ class Side:
     def config(self):
         if self.name == "agent":
             return {}
-        kubectl = self.dir / "kubectl"
-        self.dir.mkdir(parents=True, exist_ok=True)
-        kubectl.write_text(f'#!/bin/sh\nexec {control_plane()} kubectl "$@"\n')
-        kubectl.chmod(0o755)
+        kubectl = str(kubectl_program())
         # checkPermissionsOnStartup would list each kind of each cluster once before.
         return {"kubernetes": {"accounts": [
-            {"name": f.stem, "kubeconfigFile": str(f), "kubectlExecutable": str(kubectl), "kinds": list(KINDS),
+            {"name": f.stem, "kubeconfigFile": str(f), "kubectlExecutable": kubectl, "kinds": list(KINDS),
              "checkPermissionsOnStartup": False} for f in self.sim.kubeconfigs()]}}
 
     def start(self):
@@ -72,7 +71,7 @@ class Side:
         if self.name == "agent":
             self.agent = Agent(self.dir / "agent", self.accounts(), "grpc", self.clouddriver.grpc).start()
         expected = len(self.sim.names()) * self.pods()
-        wait_for(f"{self.name}: {expected} pods", lambda: self.stored() >= expected, 900, 0.5)
+        wait_for(f"{self.name}: {expected} pods", lambda: self.stored() >= expected, 1800, 0.5)
 
     def accounts(self):
         """The simulator's accounts, of the kinds that stock polling has."""
@@ -135,9 +134,9 @@ class Rows:
         self.client.wait()
 
 
-def probes(side, count, together, step, longest):
+def probes(side, count, together, step):
     """Milliseconds from a change in a cluster to its committed row, as another client of the database sees it: count
-    times, so many changes at once, looking every step seconds."""
+    times, so many changes at once, looking every step seconds. Infinite where no row came while it was waited for."""
     rows, found = Rows(side.db), []
     pods = sorted(key[1:] for key in side.sim.state(0)[side.sim.names()[0]] if key[0] == "Pod")
     names = side.sim.names()
@@ -149,7 +148,7 @@ def probes(side, count, together, step, longest):
                 began = time.time_ns() // 1000
                 side.sim.post("/change", cluster=cluster, resource="pods", namespace=namespace, name=name, op="modify")
                 left.append((names[cluster], namespace, name, began))
-            end = time.monotonic() + longest
+            end = time.monotonic() + LONGEST
             while left and time.monotonic() < end:
                 for probe in list(left):
                     sent = rows.sent_us(*probe[:3])
@@ -157,8 +156,7 @@ def probes(side, count, together, step, longest):
                         found.append((time.time_ns() // 1000 - sent) / 1000)
                         left.remove(probe)
                 time.sleep(step)
-            if left:
-                raise TimeoutError(f"{side.name}: no row of {left[0][:3]} within {longest} s")
+            found += [math.inf] * len(left)
             time.sleep(random.uniform(0.01, 0.1))
     finally:
         rows.close()
@@ -183,9 +181,9 @@ def run(name, scratch, sim, args):
         time.sleep(args.settle / 3)
         busy = side.measure(f"{CHANGES}/s", args.seconds)
         if name == "agent":
-            late = probes(side, args.probes, 1, 0.0005, 30)
+            late = probes(side, args.probes, 1, 0.0005)
         else:
-            late = probes(side, 2 * sim.clusters, sim.clusters, 0.1, 600)
+            late = probes(side, 2 * sim.clusters, sim.clusters, 0.1)
         busy.p50_ms, busy.p99_ms = statistics.median(late), percentile(late, 0.99)
         results.append(show(busy))
         return results
@@ -199,7 +197,7 @@ HEAD = ("side", "load", "Clouddriver", "kubectl", "MariaDB", "agent", "all", "qu
 
 def cells(r):
     def late(v):
-        return "-" if v is None else f"{v:.1f} ms" if v < 1000 else f"{v / 1000:.1f} s"
+        return "-" if v is None else f"> {LONGEST} s" if v == math.inf else f"{v:.1f} ms" if v < 1000 else f"{v / 1000:.1f} s"
     times = (r.clouddriver, r.kubectl, r.mariadb, r.agent, r.cpu)
     return (r.side, r.load, *(f"{t:.2f} s" for t in times), f"{r.queries:.0f}", late(r.p50_ms), late(r.p99_ms))
 
