@@ -207,9 +207,9 @@ const struct sa_key sa_keys[] = {
          "same as long as that does."},
 {.path = ACC "kubeConfigFile", .alias = "kubeconfigFile", STRING, A(kubeconfig_file),
  .reference = true,
- .help = "Path of the kubeconfig file, or a reference to a store of secrets, as "
-         "encryptedFile:vault!e:secret!p:clusters/a!k:kubeconfig; it or serviceAccount is "
-         "required."},
+ .help = "Path of the kubeconfig file, plain or sealed by scale-agentctl seal, or a reference to a "
+         "store of secrets, as encryptedFile:vault!e:secret!p:clusters/a!k:kubeconfig; it or "
+         "serviceAccount is required."},
 {.path = ACC "context", STRING, A(context),
  .help = "Context of the kubeconfig file, by default its current-context."},
 {.path = ACC "serviceAccount", BOOL, A(service_account),
@@ -385,6 +385,10 @@ CLOUDDRIVERS("spinnakerKindMap", CD_ITSELF),
  .help = "How often a kubeconfig that is in a store of secrets is read again; another one restarts "
          "that account's worker. The moment is random within a tenth of the interval. It is read "
          "at once, too, when the API server no longer takes the credential."},
+{.path = "secrets.sealKeyFile", STRING, COMMON(seal_key_file),
+ .preset = "/etc/scale-agent/seal.key",
+ .help = "Key of this host, made by scale-agentctl seal --init, that opens sealed kubeconfig "
+         "files."},
 {.path = "secrets.vault.enabled", BOOL, COMMON(vault_enabled), .preset = "true",
  .help = "Whether Vault, or OpenBao, may be asked."},
 {.path = "secrets.vault.url", STRING, COMMON(vault_url),

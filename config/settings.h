@@ -51,6 +51,7 @@ struct sa_account {
     char *vault_url, *vault_auth_method, *vault_role, *vault_path, *vault_namespace;
     char *vault_token_file, *vault_jwt_file, *vault_role_id_file, *vault_secret_id_file;
     char *vault_ca_file;
+    char *seal_key_file;          /* opens sealed kubeconfig files */
     int64_t secrets_refresh_s;    /* how often a reference is read again */
     struct sa_strings exec_env;   /* names of environment variables that exec plugins may see */
     int64_t timeout_seconds;      /* of requests but watches and lists, 0: none */

@@ -149,6 +149,7 @@ static void check_vault(const struct validate *v)
 {
     const struct sa_account *c = &v->loaded->wide.common;
     const char *url = c->vault_url;
+    check_absolute(v, "secrets.sealKeyFile", c->seal_key_file);
     check_absolute(v, "secrets.vault.tokenFile", c->vault_token_file);
     check_absolute(v, "secrets.vault.jwtFile", c->vault_jwt_file);
     check_absolute(v, "secrets.vault.roleIdFile", c->vault_role_id_file);

@@ -104,6 +104,7 @@ int sa_cmd_check(const struct sa_cli *c);        /* check.c */
 int sa_cmd_migrate(const struct sa_cli *c);      /* migrate.c */
 int sa_cmd_config(const struct sa_cli *c);       /* config.c */
 int sa_cmd_discover(const struct sa_cli *c);     /* discover.c */
+int sa_cmd_seal(int argc, char **argv);          /* seal.c; argv[0] is the command */
 int sa_cmd_plan(const struct sa_cli *c);         /* plan.c: discover with --account */
 int sa_cmd_doctor(const struct sa_cli *c);       /* doctor.c */
 int sa_cmd_support_dump(const struct sa_cli *c); /* support.c */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seal.h"
 #include "config/load.h"
 #include "config/yaml.h"
 #include "ctl/cli.h"
@@ -162,6 +163,9 @@ static int read_kubeconfig(const struct sa_cli *c)
         return sa_cli_fail(err);
     }
     int r = sa_file_read(path, MAX_FILE, &bytes, &n, &err);
+    if (r == 0 && sa_seal_is(bytes, n))
+        r = sa_err_set(&err, SA_ECREDENTIAL, "%s is sealed: only the agent of its host can open it",
+                       path);
     if (r == 0)
         r = sa_yaml_parse(bytes, n, path, NULL, &root, NULL, &err);
     if (bytes != NULL)

@@ -88,7 +88,9 @@ static void print_help(void)
         printf("        %s\n", commands[i].help);
     }
     puts("  op ACCOUNT OPERATION ...\n"
-         "        get, apply, delete, logs and others by hand; see scale-agentctl op --help");
+         "        get, apply, delete, logs and others by hand; see scale-agentctl op --help\n"
+         "  seal [--public FILE] KUBECONFIG | --init [--key FILE]\n"
+         "        a kubeconfig that one host alone can open; and that host's key");
     fputs(options_help, stdout);
 }
 
@@ -217,6 +219,8 @@ int main(int argc, char **argv)
         if (r != 0 || o.done)
             return r;
     }
+    if (optind < argc && strcmp(argv[optind], "seal") == 0)
+        return sa_cmd_seal(argc - optind, argv + optind);
     if (optind < argc && strcmp(argv[optind], "op") == 0)
         return sa_cmd_op(&o.cli, argc - optind - 1, argv + optind + 1);
     optind = 0; /* again, with those behind the command */

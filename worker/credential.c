@@ -37,6 +37,7 @@ static struct sa_credential *make(const struct sa_account *a)
     c->account = copy(a->name, &ok);
     c->kubeconfig_file = copy(a->kubeconfig_file, &ok);
     c->context = copy(a->context, &ok);
+    c->seal_key_file = copy(a->seal_key_file, &ok);
     c->service_account = a->service_account;
     c->insecure = a->insecure;
     c->no_proxy = a->no_proxy;
@@ -128,6 +129,8 @@ static int open_named(struct sa_credential *c, const uint8_t *key, uid_t uid, gi
                       struct sa_err **err)
 {
     struct sa_credential_plan p;
+    if (sa_credential_unseal(c, err) != 0)
+        return -1;
     int rc = uid != 0 ? sa_credential_plan_confined(c, uid, gid, &p, err)
                       : sa_credential_plan_make(c, &p, err);
     if (rc != 0)
@@ -477,6 +480,7 @@ void sa_credential_free(struct sa_credential *c)
     free(c->token_dir);
     free(c->account);
     free(c->kubeconfig_file);
+    free(c->seal_key_file);
     free(c->context);
     free(c->pod_namespace);
     sa_err_free(&c->exec_err);

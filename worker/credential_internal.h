@@ -68,7 +68,7 @@ enum sa_credential_part {
 
 struct sa_credential {
     /* of the account */
-    char *account, *kubeconfig_file, *context;
+    char *account, *kubeconfig_file, *context, *seal_key_file;
     bool service_account, insecure, no_proxy, allow_exec;
     char *pod_namespace; /* of a service account; NULL: default */
     enum { SA_SANDBOX_IS_AUTO, SA_SANDBOX_IS_REQUIRED, SA_SANDBOX_IS_OFF } sandbox;
@@ -120,8 +120,14 @@ int sa_credential_plan_confined(const struct sa_credential *c, uid_t uid, gid_t 
                                 struct sa_credential_plan *out, struct sa_err **err);
 void sa_credential_plan_free(struct sa_credential_plan *p);
 
+/* credential_seal.c: opens the kubeconfig in place where it is sealed, which one from a store of
+ * secrets may not be. The host's key is root's alone, so this comes before rights are given up. */
+int sa_credential_unseal(struct sa_credential *c, struct sa_err **err);
+
 /* credential_files.c */
 int sa_credential_load(const char *path, struct sa_secret *out, struct sa_err **err);
+/* The same, but SA_ECREDENTIAL where others may read or write it. */
+int sa_credential_load_private(const char *path, struct sa_secret *out, struct sa_err **err);
 
 /* credential_identity.c */
 int sa_credential_headers(const struct sa_credential *c, struct curl_slist **out,

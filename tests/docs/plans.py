@@ -125,6 +125,9 @@ PLANS = {
         manifest("apiVersion: rbac"),
         left("sudo install -m 600 aws-credentials", "takes AWS; test_secret_stores.py has what speaks like it"),
         shown("[Service]", "what is edited there"),
+        run("sudo scale-agentctl seal --init", given="install -o ann -m 600 ~ann/.kube/config prod.kubeconfig && mkdir -p /etc/scale-agent/kubeconfigs",
+            then="grep -q scale-agent-sealed /etc/scale-agent/kubeconfigs/prod.sealed"),
+        left("secrets:", "a line of settings that takes systemd's credential"),
     ]),
     "docs/how-to/diagnose-by-hand.md": Document(begin=f"""
             {KUBECONFIG.format("prod")}

@@ -53,7 +53,7 @@ class SecretStores(unittest.TestCase):
             (cls.files / name).write_text(text)
             (cls.files / name).chmod(0o600)
 
-    def agent(self, name, env, refresh=3600):
+    def agent(self, name, env, refresh=3600, secrets=None):
         """An agent of its own; its accounts' directory."""
         env = {k: v.format(dir=self.files, url=self.stores.url) for k, v in env.items()}
         env |= {"AWS_ENDPOINT_URL": self.stores.url, "STORAGE_EMULATOR_HOST": self.stores.url,
@@ -63,7 +63,7 @@ class SecretStores(unittest.TestCase):
         directory = self.scratch.path / name.replace(" ", "-")
         self.accounts = directory / "accounts.d"
         self.accounts.mkdir(parents=True)
-        agent = Agent(directory / "agent", self.accounts, env=env, config={"secrets": {"refreshSeconds": refresh}})
+        agent = Agent(directory / "agent", self.accounts, env=env, config={"secrets": {"refreshSeconds": refresh, **(secrets or {})}})
         self.addCleanup(agent.close)
         return agent
 
@@ -175,6 +175,27 @@ class SecretStores(unittest.TestCase):
         agent.wait_streaming(["allowed"], 60)
         self.last_error(agent, "file", "names a file as its token", "--flatten")
         self.last_error(agent, "exec", "allowExec")
+
+    def test_a_sealed_file_is_opened_by_its_host_alone(self):
+        ctl, key = paths.program("scale-agentctl"), self.files / "seal.key"
+
+        def seal(*words):
+            return subprocess.run([ctl, "seal", *words], check=True, capture_output=True, text=True).stdout
+        seal("--init", "--key", key)
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        again = subprocess.run([ctl, "seal", "--init", "--key", key], capture_output=True, text=True)
+        self.assertEqual((again.returncode, "is there" in again.stderr), (1, True))
+        seal("--init", "--key", self.files / "other.key")
+        plain = self.sim.kubeconfigs()[0]
+        agent = self.agent("sealed", {}, secrets={"sealKeyFile": str(key)})
+        for name, public in {"own": "seal.pub", "foreign": "other.pub"}.items():
+            sealed = self.files / f"{name}.sealed"
+            sealed.write_text(seal("--public", self.files / public, plain))
+            self.assertNotIn("server", sealed.read_text())
+            write_account(self.accounts, name, sealed, kinds=["configMap"])
+        agent.start()
+        agent.wait_streaming(["own"], 60)
+        self.last_error(agent, "foreign", "sealed for another key")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root, for a mount namespace with a pod's files")

@@ -6,6 +6,7 @@ set(h2echo ${CMAKE_CURRENT_BINARY_DIR}/h2echo)
 
 sa_unit_test(worker_http_test
   worker_http_test.c worker_http_kubeconfig.c worker_http_endpoint.c worker_http_credential.c
+  worker_http_seal.c
   worker_http_exec.c worker_http_helper.c worker_http_client.c worker_http_faults.c
   LINK sa_worker_http)
 target_compile_definitions(worker_http_test PRIVATE

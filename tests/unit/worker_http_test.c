@@ -131,6 +131,7 @@ int main(void)
     suite_add_tcase(s, worker_http_kubeconfig());
     suite_add_tcase(s, worker_http_endpoint());
     suite_add_tcase(s, worker_http_credential());
+    suite_add_tcase(s, worker_http_seal());
     suite_add_tcase(s, worker_http_exec());
     if (test_under_valgrind())
         puts("SKIP: cases of sandboxed processes, which valgrind can't run");

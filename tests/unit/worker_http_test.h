@@ -11,6 +11,7 @@
 TCase *worker_http_kubeconfig(void);
 TCase *worker_http_endpoint(void);
 TCase *worker_http_credential(void);
+TCase *worker_http_seal(void);
 TCase *worker_http_exec(void);
 TCase *worker_http_helper(void);
 TCase *worker_http_client(void);
