@@ -15,14 +15,22 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from machine import Machine, Failed  # noqa: E402
 from rig.harness import paths  # noqa: E402
 from rig.harness.cluster import Cluster  # noqa: E402
-from rig.harness.procs import free_port, wait_for  # noqa: E402
+from rig.harness import procs  # noqa: E402
+from rig.harness.procs import free_port  # noqa: E402
 from rig.harness.sim import Sim  # noqa: E402
 
 PACKAGES = pathlib.Path(os.environ.get("SA_PACKAGES_DIR", "packages"))
 WORKERS = int(os.environ.get("SA_PACKAGES_WORKERS", "60"))
+SHORT = bool(os.environ.get("SA_PACKAGES_SHORT"))  # on whatever machine: nothing that has to be quick
+full_form = unittest.skipIf(SHORT, "the full form has it: scripts/test --only packages")
 THREADS = 14  # for each worker, as TasksMax counts
 UID_FIRST, UID_COUNT = 2100000000, 10000
 SETGID, SETUID = 1 << 6, 1 << 7
+
+
+def wait_for(what, check, seconds, step=0.05):
+    """Four times as long where it takes as long."""
+    return procs.wait_for(what, check, 4 * seconds, step)
 
 
 class Lifecycle:
@@ -103,8 +111,9 @@ class Lifecycle:
     def assert_quick(self, took):
         """Two seconds, on a machine that has time for it."""
         busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-        if 2.0 <= took < 10 and busy > 0.75:
-            print(f"{self.system}: {took:.1f} s, not two, on a machine with {busy:.0f} times the work that it can do", flush=True)
+        if SHORT or 2.0 <= took < 10 and busy > 0.75:
+            if took >= 2.0:
+                print(f"{self.system}: {took:.1f} s, not two, on a machine with {busy:.1f} times the work that it can do", flush=True)
             return
         self.assertLess(took, 2.0)
 
@@ -202,6 +211,7 @@ class Lifecycle:
         self.assertNotEqual(self.main_pid(), pid)
         self.assert_nothing_sent_again("restart")
 
+    @full_form
     def test_22_a_worker_that_stands_still_is_ended(self):
         """By a supervisor that has no right to signal other users' processes."""
         self.machine.write("/etc/scale-agent/scale-agent.d/fast.yml", "heartbeatTimeoutSeconds: 2\n")
@@ -221,6 +231,7 @@ class Lifecycle:
         self.assertEqual(len(self.machine.processes("scale-agent: worker")), 1)
         self.assertEqual(self.machine.property("scale-agent.service", "NRestarts"), "1")
 
+    @full_form
     def test_24_watchdog(self):
         self.machine.run("mkdir -p /run/systemd/system/scale-agent.service.d && "
                          "printf '[Service]\\nWatchdogSec=2\\n' >/run/systemd/system/scale-agent.service.d/fast.conf && "

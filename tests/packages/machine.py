@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -153,3 +154,12 @@ def remove(group):
         group.rmdir()
     except OSError:
         pass
+
+
+if __name__ == "__main__":  # machine.py TREE: whether it can be booted here, and install from its mirror; if not, why
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            with Machine(sys.argv[1], "probe", scratch, pathlib.Path(scratch, "log")) as probe:
+                probe.run("apt-get -qq -o APT::Update::Error-Mode=any update", timeout=180)
+        except (RuntimeError, Failed, subprocess.TimeoutExpired) as e:
+            sys.exit(" ".join(str(e).split())[:300])

@@ -25,12 +25,14 @@ class Debian(lifecycle.Lifecycle):
     def setUpClass(cls):
         super().setUpClass()
         # Required on every Debian, but left out of so small a tree; a purge removes the user with it.
-        cls.machine.run("apt-get -qq install -y --no-install-recommends passwd")
+        # The tree's lists of packages may be older than what the mirror has.
+        cls.machine.run("apt-get -qq update; apt-get -qq install -y --no-install-recommends passwd")
         cls.before = cls.files()
 
     def install(self):
         self.machine.run(f"apt-get -qq install -y --no-install-recommends /shared/{self.deb}")
 
+    @lifecycle.full_form
     def test_10a_what_the_package_brings_as_its_own_tests(self):
         """By autopkgtest, in this machine itself: its "null" server makes no other one."""
         shutil.copytree(paths.ROOT / "packaging/debian", self.shared / "source/debian")
