@@ -168,6 +168,11 @@ unsigned fake_pending(const struct fake *f, const char *text)
     return n;
 }
 
+struct sa_request *fake_next(struct sa_request *r)
+{
+    return r->next;
+}
+
 const char *fake_path(const struct sa_request *r)
 {
     return r->path;

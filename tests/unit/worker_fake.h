@@ -60,6 +60,7 @@ void fake_skip_waits(struct fake *f);
 /* The oldest pending request whose path holds text; NULL if there is none. */
 struct sa_request *fake_request(struct fake *f, const char *text);
 unsigned fake_pending(const struct fake *f, const char *text); /* how many */
+struct sa_request *fake_next(struct sa_request *r); /* the next younger one; NULL: none */
 const char *fake_path(const struct sa_request *r);
 const char *fake_accept(const struct sa_request *r);
 uint64_t fake_timeout(const struct sa_request *r);

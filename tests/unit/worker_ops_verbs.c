@@ -210,6 +210,58 @@ START_TEST(a_log_of_a_pod_that_does_not_run)
 }
 END_TEST
 
+/* What answers is no API server, or not quite: the operation ends in the midst of its answer. */
+START_TEST(a_rollout_of_what_is_no_object)
+{
+    operation m = SCALEAGENT__V1__OPERATION__INIT;
+    Scaleagent__V1__RolloutOperation rollout = SCALEAGENT__V1__ROLLOUT_OPERATION__INIT;
+    Scaleagent__V1__ObjectName o = named("deployment", "a");
+    rollout.verb = SCALEAGENT__V1__ROLLOUT_OPERATION__VERB__PAUSE;
+    rollout.object = &o;
+    m.body_case = SCALEAGENT__V1__OPERATION__BODY_ROLLOUT;
+    m.rollout = &rollout;
+    ask(&m, 1);
+    fake_answer(f, fake_request(f, "deployments/a"), 200, "<html>");
+    expect_message(1, CODE(FAILED),
+                   "error: the API server's answer: byte 0: neither a value nor a number");
+}
+END_TEST
+
+START_TEST(a_list_with_what_is_no_object)
+{
+    operation m = SCALEAGENT__V1__OPERATION__INIT;
+    Scaleagent__V1__ListOperation list = SCALEAGENT__V1__LIST_OPERATION__INIT;
+    char *kinds[] = {(char *)(uintptr_t) "pods"};
+    list.kinds = kinds;
+    list.n_kinds = 1;
+    m.body_case = SCALEAGENT__V1__OPERATION__BODY_LIST;
+    m.list = &list;
+    ask(&m, 1);
+    fake_answer(f, fake_request(f, "pods?limit"), 200,
+                "{\"metadata\":{},\"items\":[{\"metadata\":{\"name\":\"a\"}},{\"a\":}]}");
+    expect_message(1, CODE(FAILED),
+                   "error: an object of the list can't be taken: an object is not valid JSON: byte "
+                   "5: neither a value nor a number");
+}
+END_TEST
+
+/* The text of a proxy is in whatever encoding it likes, and the result is sent as UTF-8. */
+START_TEST(what_is_said_in_another_encoding)
+{
+    operation m = SCALEAGENT__V1__OPERATION__INIT;
+    Scaleagent__V1__GetOperation get = SCALEAGENT__V1__GET_OPERATION__INIT;
+    Scaleagent__V1__ObjectName o = named("pod", "a");
+    get.object = &o;
+    m.body_case = SCALEAGENT__V1__OPERATION__BODY_GET;
+    m.get = &get;
+    ask(&m, 1);
+    fake_answer(f, fake_request(f, "pods/a"), 403,
+                "{\"kind\":\"Status\",\"message\":\"d\xe9j\xc3\xa0 \xf0\x9f\x98\",\"reason\":"
+                "\"Forbidden\"}");
+    expect_message(1, CODE(FORBIDDEN), "Error from server (Forbidden): d?j\xc3\xa0 ???");
+}
+END_TEST
+
 TCase *worker_ops_verbs_cases(void)
 {
     TCase *t = tcase_create("verbs");
@@ -223,5 +275,8 @@ TCase *worker_ops_verbs_cases(void)
     tcase_add_test(t, what_names_no_namespace);
     tcase_add_test(t, a_selector_that_does_not_parse);
     tcase_add_test(t, a_log_of_a_pod_that_does_not_run);
+    tcase_add_test(t, a_rollout_of_what_is_no_object);
+    tcase_add_test(t, a_list_with_what_is_no_object);
+    tcase_add_test(t, what_is_said_in_another_encoding);
     return t;
 }

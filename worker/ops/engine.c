@@ -109,7 +109,8 @@ static struct sa_op_all *make(struct sa_ops *o, struct sa_asker *asker,
     a->asker = asker;
     a->bytes = bytes;
     a->arrived_ns = sa_mono_ns();
-    memcpy(a->id, msg->id.data, msg->id.len < SA_OP_ID ? msg->id.len : SA_OP_ID);
+    if (msg->id.len > 0)
+        memcpy(a->id, msg->id.data, msg->id.len < SA_OP_ID ? msg->id.len : SA_OP_ID);
     sa_buf_init(&a->message, 64 * 1024);
     sa_buf_init(&a->changed_message, 4096);
     sa_buf_init(&a->body, SA_OP_RESULT_MAX);

@@ -238,6 +238,20 @@ static void remember(const struct sa_op_all *a)
         sa_log(SA_ERROR, "no memory to remember an operation");
 }
 
+/* What an API server, a proxy before it or a manifest says may be in any encoding, or cut amid a
+ * character. A string of a protocol buffer is UTF-8: who is sent another ends the whole stream. */
+static void mend(char *text)
+{
+    while (*text) {
+        size_t n = sa_utf8_length(text);
+        if (n == 0) {
+            *text = '?';
+            n = 1;
+        }
+        text += n;
+    }
+}
+
 static void drop_body(struct sa_op_all *a)
 {
     sa_buf_wipe(&a->body);
@@ -251,6 +265,10 @@ void sa_op_complete(struct sa_op_all *a)
     set_sequence(a);
     if (a->code != SA_OP(OK))
         drop_body(a);
+    if (a->message.len)
+        mend(a->message.data);
+    mend(a->uid);
+    mend(a->resource_version);
     remember(a);
     audit(a);
     count(a);

@@ -244,9 +244,10 @@ static void on_object(struct sa_op *op, const struct sa_response *r)
         sa_op_fail_response(op, r, NULL);
         return;
     }
-    s->object = read_json(op, r);
-    if (!s->object)
+    const struct sa_val *object = read_json(op, r);
+    if (!object) /* and s has gone with the operation */
         return;
+    s->object = object;
     const struct sa_val *metadata = sa_val_member(s->object, "metadata");
     sa_op_note(op, sa_val_str(metadata, "uid"), sa_val_str(metadata, "resourceVersion"));
     s->kind = sa_rollout_kind(op->map.group, op->map.kind);

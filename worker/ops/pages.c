@@ -10,9 +10,7 @@ static void ask(struct sa_op *op);
 
 void sa_op_pages_clear(struct sa_op_pages *p)
 {
-    sa_frame_free(p->frame);
     free(p->token);
-    p->frame = NULL;
     p->token = NULL;
 }
 
@@ -37,15 +35,15 @@ static int on_meta(void *arg, const char *json, size_t n, struct sa_err **err)
 }
 
 /* The answer is read as a whole and then cut: what has come when the connection breaks is not half
- * handed on. */
+ * handed on. An item may end the operation, and its state with it, while the list is being cut. */
 static int cut(struct sa_op *op, const struct sa_response *r)
 {
-    struct sa_op_pages *p = op->state;
     SA_CLEANUP(sa_err_free) struct sa_err *err = NULL;
-    sa_frame_free(p->frame);
-    p->frame = sa_frame_list(SA_OP_BODY_MAX, on_item, on_meta, op);
-    if (p->frame && sa_frame_add(p->frame, r->body->data, r->body->len, &err) == 0 &&
-        sa_frame_end(p->frame, &err) == 0)
+    struct sa_frame *frame = sa_frame_list(SA_OP_BODY_MAX, on_item, on_meta, op);
+    bool whole = frame && sa_frame_add(frame, r->body->data, r->body->len, &err) == 0 &&
+                 sa_frame_end(frame, &err) == 0;
+    sa_frame_free(frame);
+    if (whole)
         return 0;
     if (!err || err->code != SA_EREFUSED)
         sa_op_fail(op, SA_OP(FAILED), "error: the API server's list can't be read: %s",

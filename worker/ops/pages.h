@@ -17,9 +17,7 @@ struct sa_op_pages {
     sa_op_step *failed; /* an answer that is no list */
     sa_op_turn *done;
     /* private */
-    struct sa_frame *frame;
     char *token; /* of the next page */
-    bool ended;  /* by item() */
 };
 
 void sa_op_pages_read(struct sa_op *op); /* from the first page on */
