@@ -11,7 +11,7 @@ sanitized|core|600|unit tests, and some of the scenarios, under AddressSanitizer
 valgrind|core|600|unit tests under valgrind
 fuzz|core|180|every parser of foreign bytes, fuzzed for a short time
 shell|core|60|shellcheck over every script
-format|core|60|formatting of the C sources
+format|core|60|formatting of the C sources, and that what they clean up by itself has a value
 tidy|core|330|clang-tidy over the C sources that changed
 model|core|180|the state protocol, checked by spin
 scenario|core|900|whole programs in one situation each
@@ -69,7 +69,17 @@ suite_shell() {
 
 c_sources() { git ls-files -co --exclude-standard '*.c' '*.h'; }
 
+# What is cleaned up by itself (SA_CLEANUP) has a value where it is declared: a return before it got one would
+# free what the stack happened to hold.
+bare_cleanups() { c_sources | xargs grep -nE 'SA_CLEANUP\([a-z_]+\) [^=]*;|SA_CLEANUP\([a-z_]+\) .*, \*?[a-z_]+[;,]'; }
+
 suite_format() {
+    local bare
+    bare=$(bare_cleanups)
+    if [ -n "$bare" ]; then
+        printf '%s\ndeclared with SA_CLEANUP, and without a value\n' "$bare"
+        return 1
+    fi
     have clang-format-14 || skip "clang-format 14 is not to be had; other versions format differently"
     c_sources | xargs clang-format-14 --dry-run --Werror && echo "clang-format: $(c_sources | wc -l) files, 0 failures"
 }

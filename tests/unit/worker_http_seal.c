@@ -54,7 +54,7 @@ static struct sa_account sealed_account(bool cut)
     ck_assert_ptr_nonnull(f);
     size_t n = fread(text, 1, sizeof(text), f);
     ck_assert_int_eq(fclose(f), 0);
-    SA_CLEANUP(sa_buf_free) struct sa_buf out;
+    SA_CLEANUP(sa_buf_free) struct sa_buf out = {0};
     sa_buf_init(&out, 0);
     ck_assert_int_eq(sa_seal(public.data, public.len, text, n, &out, NULL), 0);
     ck_assert_ptr_null(strstr(out.data, "the-token"));
