@@ -68,6 +68,7 @@ static int ask(struct sa_secret_store *s, const char *service, const struct sa_s
     c.user = k.id.p;
     c.password = k.key.p;
     c.ca = &s->ca;
+    c.ca_key = "AWS_CA_BUNDLE";
     int rc = session.failed ? sa_err_set(err, SA_EMEMORY, "request to AWS")
                             : sa_secret_ask(s, &c, out, err);
     sa_buf_wipe(&session);

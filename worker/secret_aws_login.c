@@ -315,7 +315,8 @@ static int from_web_identity(struct sa_secret_store *s, struct sa_aws_credential
                 "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=%s&RoleSessionName=%s"
                 "&WebIdentityToken=%s",
                 role ? role : "", name ? name : "", token ? token : "");
-    const struct sa_secret_call c = {.url = url, .body = body.data, .ca = &s->ca};
+    const struct sa_secret_call c = {
+        .url = url, .body = body.data, .ca = &s->ca, .ca_key = "AWS_CA_BUNDLE"};
     int rc = body.failed || !role || !name || !token
                  ? sa_err_set(err, SA_EMEMORY, "credentials of AWS")
                  : sa_secret_ask(s, &c, &a, err);

@@ -2,6 +2,7 @@
 #include "worker/secret_http.h"
 
 #include <curl/curl.h>
+#include <openssl/x509_vfy.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -97,13 +98,32 @@ static bool set_bounds(CURL *e, struct sink *s, char *why)
            curl_easy_setopt(e, CURLOPT_XFERINFODATA, s) == CURLE_OK;
 }
 
-static int failed(const struct sa_secret_call *c, CURLcode rc, const struct sink *s,
+/* Whether nobody that is trusted signed the server's certificate; it may be wrong otherwise. */
+static bool unknown_issuer(CURL *e)
+{
+    long why = 0;
+    (void)curl_easy_getinfo(e, CURLINFO_SSL_VERIFYRESULT, &why);
+    return why == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+           why == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           why == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+           why == X509_V_ERR_CERT_SIGNATURE_FAILURE ||
+           why == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+           why == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
+}
+
+static int failed(CURL *e, const struct sa_secret_call *c, CURLcode rc, const struct sink *s,
                   const char *why, struct sa_err **err)
 {
     const char *method = c->method != NULL ? c->method : c->body != NULL ? "POST" : "GET";
     const char *text = why[0] != '\0' ? why : curl_easy_strerror(rc);
     if (s->too_long)
         return sa_err_set(err, SA_ELIMIT, "%s %s: the answer is longer than 1 MB", method, c->url);
+    if (c->ca_key != NULL && rc == CURLE_PEER_FAILED_VERIFICATION && unknown_issuer(e))
+        return sa_err_set(err, SA_ETLS, "%s %s: %s; is the CA of its certificate in %s?", method,
+                          c->url, text, c->ca_key);
+    if (c->ca_key != NULL && rc == CURLE_SSL_CACERT_BADFILE)
+        return sa_err_set(err, SA_ETLS, "%s %s: %s holds no certificates (PEM)", method, c->url,
+                          c->ca_key);
     bool tls = rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PEER_FAILED_VERIFICATION ||
                rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_SSL_CERTPROBLEM;
     return sa_err_set(err, tls ? SA_ETLS : SA_ENETWORK, "%s %s: %s", method, c->url, text);
@@ -120,7 +140,7 @@ static int perform(CURL *e, const struct sa_secret_call *c, struct sink *s, long
         sa_err_set(err, SA_EMEMORY, "request to %s", c->url);
     } else {
         CURLcode code = curl_easy_perform(e);
-        rc = code == CURLE_OK ? 0 : failed(c, code, s, why, err);
+        rc = code == CURLE_OK ? 0 : failed(e, c, code, s, why, err);
         (void)curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, status);
     }
     free_headers(headers);

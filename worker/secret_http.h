@@ -21,6 +21,7 @@ struct sa_secret_call {
     const char *const *headers;  /* "Name: value", NULL-terminated, or NULL */
     const char *body;            /* NULL: none */
     const struct sa_secret *ca;  /* trust anchors (PEM); NULL or empty: the system's */
+    const char *ca_key;          /* the setting that names them, for errors; or NULL */
     const char *sign;            /* for CURLOPT_AWS_SIGV4, or NULL */
     const char *user, *password; /* what it is signed with */
     bool direct;                 /* whatever proxies the environment names */

@@ -108,7 +108,12 @@ static int ask(struct sa_secret_store *s, const char *path, const char *body,
     if (a->vault_namespace != NULL)
         headers[++at] = space.data;
     const struct sa_secret_call c = {
-        .url = url.data, .headers = headers, .body = body, .ca = &s->ca};
+        .url = url.data,
+        .headers = headers,
+        .body = body,
+        .ca = &s->ca,
+        .ca_key = "secrets.vault.caFile",
+    };
     int rc = url.failed || token.failed || space.failed
                  ? sa_err_set(err, SA_EMEMORY, "request to Vault")
                  : sa_secret_ask(s, &c, out, err);

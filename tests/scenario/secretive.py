@@ -42,6 +42,20 @@ class Server:
             self.history.append((self.version, resource, {"type": "MODIFIED" if there else "ADDED", "object": o}))
             self.changed.notify_all()
 
+    def kubeconfig(self, ca, token):
+        """The text of one that holds everything itself."""
+        return json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+            "clusters": [{"name": "k", "cluster": {"server": f"https://127.0.0.1:{self.port}",
+                                                   "certificate-authority-data": encoded(ca.read_text())}}],
+            "users": [{"name": "u", "user": {"token": token}}]})
+
+    def allow(self, *headers):
+        """Takes these from now on and no other; watches with another end."""
+        with self.changed:
+            self.allowed = set(headers)
+            self.changed.notify_all()
+
     def close(self):
         self.http.shutdown()
         self.http.server_close()
@@ -108,7 +122,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        while True:
+        while self.headers.get("Authorization") in self.cluster.allowed:
             with self.cluster.changed:
                 events = [e for v, r, e in self.cluster.history if v > at and r == resource]
                 at = self.cluster.version
@@ -119,3 +133,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = b"".join(json.dumps(e).encode() + b"\n" for e in events)
             self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
             self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")

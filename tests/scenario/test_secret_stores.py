@@ -157,6 +157,28 @@ class SecretStores(unittest.TestCase):
         wait_for("the account to start anew", moved, 60)
         self.assertEqual({a["name"]: a["pid"] for a in agent.status()["accounts"]}["staying"], pids["staying"])
 
+    def test_a_credential_that_is_refused_is_read_again(self):
+        """Long before its turn: the API server takes another token from now on, and the store has it."""
+        made = impostor.make_certificates(self.scratch.path / "refused-certificates")
+        if not made:
+            self.skipTest("openssl makes no certificates here")
+        server = Server(made / "server.crt", made / "server.key", ["Bearer token-one"])
+        self.addCleanup(server.close)
+        server.put("configmaps", "shop", "a", data={})
+        self.stores.secrets["refused"] = server.kubeconfig(made / "ca.crt", "token-one")
+        agent = self.agent("refused", WAYS["environment"][0])
+        self.account("refused", f"secrets-manager!r:{REGION}!s:refused")
+        agent.start()
+        agent.wait_streaming(["refused"], 60)
+        before = agent.status()["accounts"][0]["pid"]
+        self.stores.secrets["refused"] = server.kubeconfig(made / "ca.crt", "token-two")
+        server.allow("Bearer token-two")
+
+        def anew():
+            now = agent.status()["accounts"][0]
+            return now["pid"] not in (0, before) and now["state"] == "streaming"
+        wait_for("the account to start anew", anew, 150)
+
     def test_one_that_names_files_or_runs_programs_is_refused(self):
         text = self.kubeconfigs[0]
         token = text.split("token: ")[1].split("}")[0].strip()

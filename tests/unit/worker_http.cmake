@@ -8,6 +8,7 @@ sa_unit_test(worker_http_test
   worker_http_test.c worker_http_kubeconfig.c worker_http_endpoint.c worker_http_credential.c
   worker_http_seal.c
   worker_http_exec.c worker_http_helper.c worker_http_client.c worker_http_faults.c
+  worker_http_vault.c
   LINK sa_worker_http)
 target_compile_definitions(worker_http_test PRIVATE
   SA_CERTS_SCRIPT="${CMAKE_CURRENT_SOURCE_DIR}/worker_http_certs.sh" SA_H2ECHO="${h2echo}")

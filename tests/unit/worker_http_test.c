@@ -140,6 +140,7 @@ int main(void)
     if (test_port("tls") != 0) {
         suite_add_tcase(s, worker_http_client());
         suite_add_tcase(s, worker_http_faults());
+        suite_add_tcase(s, worker_http_vault());
     }
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

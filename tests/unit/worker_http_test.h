@@ -13,6 +13,7 @@ TCase *worker_http_endpoint(void);
 TCase *worker_http_credential(void);
 TCase *worker_http_seal(void);
 TCase *worker_http_exec(void);
+TCase *worker_http_vault(void);
 TCase *worker_http_helper(void);
 TCase *worker_http_client(void);
 TCase *worker_http_faults(void);

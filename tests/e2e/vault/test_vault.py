@@ -2,9 +2,12 @@
 """Kubeconfig files in a real Vault: both versions of its KV engine, each way to log in, tokens that are renewed and that are
 revoked, and what is said when something lacks."""
 import base64
+import http.client
 import http.server
 import json
+import ssl
 import subprocess
+import sys
 import threading
 import unittest
 import urllib.error
@@ -14,6 +17,10 @@ from rig.harness import paths
 from rig.harness.agent import Agent, write_account
 from rig.harness.procs import Process, free_port, wait_for
 from rig.harness.sim import Sim
+
+sys.path.insert(0, str(paths.ROOT / "tests/scenario"))
+import impostor  # noqa: E402
+from secretive import Server  # noqa: E402
 
 
 class Vault:
@@ -74,6 +81,45 @@ class Reviewer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class Front(http.server.BaseHTTPRequestHandler):
+    """TLS before Vault, as a load balancer has it. Namespaces are a matter of Vault Enterprise and of OpenBao, so who asks for one
+    is remembered here, and the header goes no further."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *a):
+        pass
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {k: v for k, v in self.headers.items() if k.lower().startswith(("x-vault", "content-type"))}
+        self.server.asked.append((self.path, headers.pop("X-Vault-Namespace", None)))
+        behind = http.client.HTTPConnection(self.server.behind, timeout=20)
+        behind.request(self.command, self.path, body or None, headers)
+        r = behind.getresponse()
+        text = r.read()
+        behind.close()
+        self.send_response(r.status)
+        self.send_header("Content-Type", r.getheader("Content-Type", "application/json"))
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_PUT = do_GET
+
+
+def front(vault, certificates):
+    """Its server; `asked` are (path, namespace)."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
+    server.daemon_threads, server.handle_error = True, lambda *a: None
+    server.behind, server.asked = vault.url.removeprefix("http://"), []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.crt", certificates / "server.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.url = f"https://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 def service_account_token():
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
@@ -100,6 +146,10 @@ class InVault(unittest.TestCase):
         cls.files.mkdir()
         cls.fill()
         cls.allow_logins()
+        cls.certificates = impostor.make_certificates(cls.scratch.path / "certificates")
+        cls.front = front(cls.vault, cls.certificates)
+        cls.addClassCleanup(cls.front.server_close)
+        cls.addClassCleanup(cls.front.shutdown)
 
     @classmethod
     def fill(cls):
@@ -108,14 +158,15 @@ class InVault(unittest.TestCase):
             v.call(f"sys/mounts/{mount}", {"type": "kv", "options": {"version": version}})
         v.put("team/kv1/clusters/prod", {"kubeconfig": first})
         cls.write("prod", kubeconfig=first, coded=base64.b64encode(first.encode()).decode())
-        for name in ("hidden", "moving"):
+        for name in ("hidden", "moving", "refused"):
             cls.write(name, kubeconfig=first)
         v.call("sys/policies/acl/agent", {"policy": """
             path "team/kv1/clusters/*" { capabilities = ["read"] }
             path "kv2/data/clusters/prod" { capabilities = ["read"] }
             path "kv2/data/clusters/none" { capabilities = ["read"] }
             path "kv2/clusters/none" { capabilities = ["read"] }
-            path "kv2/data/clusters/moving" { capabilities = ["read"] }"""})
+            path "kv2/data/clusters/moving" { capabilities = ["read"] }
+            path "kv2/data/clusters/refused" { capabilities = ["read"] }"""})
 
     @classmethod
     def write(cls, name, **data):
@@ -232,6 +283,38 @@ class InVault(unittest.TestCase):
         self.assertIn(leases, ({}, None))
         self.write("moving", kubeconfig=self.kubeconfigs[0] + "# changed\n")
         wait_for("the account to start anew", lambda: self.account(agent, "a")["pid"] not in (0, before), 60)
+
+    def test_over_tls_in_a_namespace(self):
+        agent = self.agent("tls", {"a": "e:kv2!p:clusters/prod!k:kubeconfig"}, url=self.front.url, namespace="team/eu",
+                           caFile=str(self.certificates / "ca.crt"), **self.approle())
+        agent.wait_streaming(["a"], 60)
+        self.assertIn(("/v1/auth/approle/login", "team/eu"), self.front.asked)
+        self.assertIn(("/v1/kv2/data/clusters/prod", "team/eu"), self.front.asked)
+        self.assertEqual({n for _, n in self.front.asked}, {"team/eu"})
+
+    def test_whose_certificate_is_not_trusted_is_told_nothing(self):
+        asked = len(self.front.asked)
+        for name, ca in (("other", str(self.certificates / "other-ca.crt")), ("system", None)):
+            agent = self.agent(f"untrusted-{name}", {"a": "e:kv2!p:clusters/prod!k:kubeconfig"}, url=self.front.url,
+                               **({"caFile": ca} if ca else {}), **self.approle())
+            self.last_error(agent, "a", "certificate", "is the CA of its certificate in secrets.vault.caFile?")
+            agent.close()
+        self.assertEqual(len(self.front.asked), asked)
+
+    def test_a_credential_that_is_refused_is_read_again(self):
+        """Within the hour after which it would be anyway: the API server takes another token, and Vault has it."""
+        server = Server(self.certificates / "server.crt", self.certificates / "server.key", ["Bearer token-one"])
+        self.addCleanup(server.close)
+        server.put("configmaps", "shop", "a", data={})
+        ca = self.certificates / "ca.crt"
+        self.write("refused", kubeconfig=server.kubeconfig(ca, "token-one"))
+        agent = self.agent("refused-token", {"a": "e:kv2!p:clusters/refused!k:kubeconfig"}, **self.approle())
+        agent.wait_streaming(["a"], 60)
+        before = self.account(agent, "a")["pid"]
+        self.write("refused", kubeconfig=server.kubeconfig(ca, "token-two"))
+        server.allow("Bearer token-two")
+        wait_for("the account to start anew", lambda: self.account(agent, "a")["pid"] not in (0, before), 150)
+        agent.wait_streaming(["a"], 60)
 
     def test_the_token_of_the_environment(self):
         agent = self.agent("environment", {"a": "e:kv2!p:clusters/prod!k:kubeconfig"}, authMethod="TOKEN",

@@ -5,7 +5,8 @@
 //
 //	h2echo DIR
 //
-// DIR holds server.crt/.key, expired.crt/.key and ca.crt (PEM), and the file token, which /auth wants.
+// DIR holds server.crt/.key, expired.crt/.key and ca.crt (PEM), and the files token, which /auth wants,
+// and vault-token, which /v1/ wants.
 // It prints one line "name=port ..." on standard output and ends with its standard input.
 package main
 
@@ -141,6 +142,29 @@ func refuse(w http.ResponseWriter, r *http.Request) {
 	status(w, number(r, "code", 500), "told to")
 }
 
+// vault is as much of Vault's KV engine, version 2, as a client meets: the value is the namespace that was asked.
+func (s *world) vault(w http.ResponseWriter, r *http.Request) {
+	answer := func(code int, v any) {
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	token, _ := os.ReadFile(filepath.Join(s.dir, "vault-token"))
+	switch {
+	case r.Header.Get("X-Vault-Token") != strings.TrimSpace(string(token)) || r.Header.Get("X-Vault-Request") != "true":
+		answer(403, map[string]any{"errors": []string{"permission denied"}})
+	case r.URL.Path == "/v1/auth/token/lookup-self":
+		answer(200, map[string]any{"data": map[string]any{"ttl": 3600, "renewable": false}})
+	case r.URL.Path == "/v1/kv/data/prod":
+		value := map[string]string{"kubeconfig": "of the namespace <" + r.Header.Get("X-Vault-Namespace") + ">"}
+		answer(200, map[string]any{"data": map[string]any{"data": value}})
+	case r.URL.Path == "/v1/kv/data/moved":
+		w.Header().Set("Location", "/v1/kv/data/prod")
+		w.WriteHeader(307)
+	default:
+		answer(404, map[string]any{"errors": []string{}})
+	}
+}
+
 func (s *world) handler() http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("/version", func(w http.ResponseWriter, _ *http.Request) {
@@ -150,6 +174,7 @@ func (s *world) handler() http.Handler {
 	m.HandleFunc("/prefix/echo", echo)
 	m.HandleFunc("/auth", s.auth)
 	m.HandleFunc("/status", refuse)
+	m.HandleFunc("/v1/", s.vault)
 	m.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	m.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, `{"first":true}`)
