@@ -14,7 +14,7 @@ shell|core|60|shellcheck over every script
 format|core|60|formatting of the C sources, and that what they clean up by itself has a value
 tidy|core|330|clang-tidy over the C sources that changed
 model|core|180|the state protocol, checked by spin
-scenario|core|900|whole programs in one situation each
+scenario|core|1200|whole programs in one situation each
 simulator|core|180|the simulated API servers
 page|core|300|the status page in Chromium
 peer|core|300|the agent against a peer by Python'"'"'s grpcio

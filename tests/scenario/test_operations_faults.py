@@ -7,6 +7,7 @@ while it waits. Lanes, each with an API server and an account of its own, run si
 import itertools
 import json
 import mmap
+import os
 import pathlib
 import queue
 import re
@@ -62,6 +63,8 @@ VERBS = {
     "apply": (None, "create", "POST", lambda n: pb.Operation(apply=pb.ApplyOperation(manifest=manifest("ConfigMap", n, data={"a": "1"})))),
     "apply by the server": ("configmaps", "patch", "PATCH", lambda n: pb.Operation(
         apply=pb.ApplyOperation(manifest=manifest("ConfigMap", n, data={"a": "1"}), server_side=True))),
+    "apply again": ("configmaps", "patch", "PATCH", lambda n: pb.Operation(
+        apply=pb.ApplyOperation(manifest=manifest("ConfigMap", n, data={"b": "2"})))),
     "replace": ("configmaps", "put", "PUT", lambda n: pb.Operation(
         replace=pb.ReplaceOperation(manifest=manifest("ConfigMap", n, data={"c": "3"})))),
     "patch": ("configmaps", "patch", "PATCH", lambda n: pb.Operation(patch=pb.PatchOperation(
@@ -81,7 +84,7 @@ CONTENT = {
     "pods": {"spec": {"containers": [{"name": "main", "image": "i"}]}, "status": {"phase": "Running"}},
 }
 # Those that go through every point; the others go through the two where it is told what a crash means.
-THOROUGH = ("create", "apply", "patch", "delete", "get")
+THOROUGH = ("create", "apply", "apply again", "patch", "delete", "get")
 TELLING = ("operation-changing", "operation-answer", "operation-passed")
 
 
@@ -416,21 +419,21 @@ class Faults(unittest.TestCase):
 
     # ---- the other side ----
 
+    def reached(self, lane):
+        """The agent is connected to the other side that is there now, and the worker takes operations (this one is refused)."""
+        operation = pb.Operation(get=pb.GetOperation(object=name_of("namespace", SPACE)))
+        self.assertEqual(lane.insist(operation, lane.ask(operation)).code, Result.INVALID)
+
+    def peer_dies(self, lane, *options, killed=True):
+        (self.world.peer.kill if killed else self.world.peer.stop)()
+        self.world.peer.start(*options)
+        self.world.connect()
+        self.reached(lane)
+
     def test_the_other_side_dies_while_it_waits(self):
         server = self.world.server(0)
         lane, = self.world.start_agent("other", {0: server})
         lane.ready()
-
-        def reached():
-            """The agent is connected to the one that is there now, and the worker takes operations (this one is refused)."""
-            operation = pb.Operation(get=pb.GetOperation(object=name_of("namespace", SPACE)))
-            self.assertEqual(lane.insist(operation, lane.ask(operation)).code, Result.INVALID)
-
-        def peer_dies(*options, killed=True):
-            (self.world.peer.kill if killed else self.world.peer.stop)()
-            self.world.peer.start(*options)
-            self.world.connect()
-            reached()
         for when in ("before", "after"):
             with self.subTest("the API server has not answered", when=when):
                 name, operation = lane.make("create")
@@ -438,7 +441,7 @@ class Faults(unittest.TestCase):
                 asker = self.world.asker
                 key = asker.begin(lane.account, operation)
                 wait_for("the request", server.did, LONG)
-                peer_dies()
+                self.peer_dies(lane)
                 with self.assertRaises(ConnectionError):
                     asker.end(key)
                 answer = self.world.asker.begin(lane.account, operation, again=True)
@@ -446,11 +449,11 @@ class Faults(unittest.TestCase):
                 self.assertEqual(self.world.asker.end(answer, LONG).code, Result.OK)
                 self.assertEqual(lane.times("create", name), 1)
         with self.subTest("it has not committed"):
-            peer_dies("--commit-delay", 2000, killed=False)
+            self.peer_dies(lane, "--commit-delay", 2000, killed=False)
             name, operation = lane.make("create")
             self.world.asker.begin(lane.account, operation)
             wait_for("that it is done", lambda: lane.times("create", name) == 1, LONG)
-            peer_dies()
+            self.peer_dies(lane)
             again = lane.ask(operation, again=True)
             self.assertEqual(again.code, Result.OK)
             self.assertIn(name, json.loads(again.body)["metadata"]["name"])
@@ -464,6 +467,64 @@ class Faults(unittest.TestCase):
             self.assertEqual(lane.insist(operation, self.world.asker.end(operation.id, LONG)).code, Result.OK)
             self.assertEqual(lane.times("create", name), 1)
         self.conclude([])
+
+    # ---- an apply onto what is there: three requests, of which the last changes it ----
+
+    STAGES = {"the object": ("GET", None), "its kind's schema": ("GET", "openapi"), "the patch": ("PATCH", None)}
+
+    def fresh_worker(self, lane):
+        """One that has not read any schema."""
+        pid = lane.status()["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for("another one", lambda: lane.status()["pid"] not in (pid, 0, None), LONG)
+        lane.ready()
+
+    def dies_amid_an_apply(self, lane, stage, who):
+        """While the API server stands still in this request."""
+        method, path = self.STAGES[stage]
+        self.fresh_worker(lane)
+        name, operation = lane.make("apply again")
+        lane.server.will(method, path or name, "before", "stop")
+        key, asker, began = self.world.asker.begin(lane.account, operation), self.world.asker, time.monotonic()
+        wait_for("the request", lane.server.did, LONG)
+        worker, first = lane.status()["pid"], None
+        if who == "other side":
+            self.peer_dies(lane)
+            with self.assertRaises(ConnectionError):
+                asker.end(key)
+            again, began = self.world.asker.begin(lane.account, operation, again=True), time.monotonic()
+            lane.server.goes_on()
+            first = self.world.asker.end(again, LONG)
+        elif who == "server":
+            lane.server.process.kill()
+            lane.server.start()
+        else:
+            pid = worker if who == "worker" else lane.agent.by_role()["uplink"][0]
+            os.kill(pid, signal.SIGKILL)
+            wait_for("its end", lambda: not procs.alive(pid), LONG)
+            lane.server.goes_on()
+        first = first or asker.end(key, LONG)
+        self.assertLess(time.monotonic() - began, LIMIT_S + 15)
+        if stage == "the patch" and who != "server":
+            wait_for("the patch", lambda: lane.times("apply again", name) == 1, LONG)  # it was on its way
+        last = lane.check("apply again", name, operation, first)
+        known = who in ("uplink", "other side") or (who == "server" and stage != "the patch")
+        self.assertEqual(last.code, Result.OK if known else Result.UNKNOWN_OUTCOME, last.message)
+        done = known or stage == "the patch" and who == "worker"
+        self.assertEqual(lane.times("apply again", name), int(done))
+        self.assertEqual(lane.server.last(name)["data"], {"there": "before", **({"b": "2"} if done else {})})
+        self.assertEqual(lane.status()["pid"] == worker, who != "worker")
+
+    def test_who_takes_part_dies_at_each_stage_of_an_apply(self):
+        lanes = []
+        for n in range(LANES):
+            lanes += self.world.start_agent(f"apply-{n}", {n: self.world.server(n)})
+        tasks = [(stage, who) for who in ("worker", "uplink", "server") for stage in self.STAGES]
+        failures = side_by_side(lanes, tasks, lambda lane, task: self.dies_amid_an_apply(lane, *task))
+        for stage in self.STAGES:  # which all lanes share
+            with self.subTest("the other side", stage=stage):
+                self.dies_amid_an_apply(lanes[0], stage, "other side")
+        self.conclude(failures)
 
     def test_a_log_of_a_gigabyte_and_an_other_side_that_does_not_take_it(self):
         """The API server sends more than it was asked for: each log is cut, or ends for want of room, and no process

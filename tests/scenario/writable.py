@@ -26,6 +26,7 @@ TOKEN = "Bearer writable"
 SPACE = "n"
 KINDS = {"configmaps": ("", "ConfigMap"), "pods": ("", "Pod"), "namespaces": ("", "Namespace"), "deployments": ("apps", "Deployment")}
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
+STRATEGIC = "application/strategic-merge-patch+json"
 LINE = b"a line of a log, of 64 bytes with its end: so it is counted....\n"
 
 
@@ -40,6 +41,27 @@ def merged(a, b):
         else:
             a[k] = merged(a.get(k), v)
     return a
+
+
+def openapi(group):
+    """The document of version 3, as far as an apply reads it: which kinds take strategic merge patches, and their fields. No list of
+    theirs is merged, so that such a patch is one of RFC 7396 here."""
+    paths, schemas = {}, {}
+    anything = {"type": "object"}
+    metadata = {"type": "object", "properties": {"name": {"type": "string"}, "namespace": {"type": "string"},
+                                                 "annotations": {"type": "object", "additionalProperties": {"type": "string"}}}}
+    for resource, (g, kind) in KINDS.items():
+        if g != group:
+            continue
+        gvk = {"group": g, "version": "v1", "kind": kind}
+        root = f"/apis/{g}/v1" if g else "/api/v1"
+        paths[f"{root}/namespaces/{{namespace}}/{resource}/{{name}}"] = {"patch": {
+            "requestBody": {"content": {STRATEGIC: {"schema": anything}}}, "x-kubernetes-group-version-kind": gvk}}
+        schemas[f"v1.{kind}"] = {
+            "type": "object", "x-kubernetes-group-version-kind": [gvk],
+            "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata, "spec": anything,
+                           "data": {"type": "object", "additionalProperties": {"type": "string"}}}}
+    return {"openapi": "3.0.0", "paths": paths, "components": {"schemas": schemas}}
 
 
 class Store:
@@ -156,6 +178,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 found.append({"name": "deployments/scale", "namespaced": True, "group": "autoscaling", "version": "v1",
                               "kind": "Scale", "verbs": ["get", "patch", "update"]})
             self.reply({"kind": "APIResourceList", "groupVersion": "apps/v1" if group else "v1", "resources": found})
+        elif url.path in ("/openapi/v3/api/v1", "/openapi/v3/apis/apps/v1"):
+            if not self.fault("before"):
+                self.reply(openapi("apps" if "apps" in part else ""))
         else:
             self.objects(part, query)
 
@@ -353,6 +378,11 @@ class Writable:
         """What was done to the object of this name: ["create", "patch", ...]."""
         entries = [json.loads(line) for line in (self.dir / "journal").read_text().splitlines()]
         return [e["verb"] for e in entries if e["asked"] == asked]
+
+    def last(self, asked):
+        """The object of this name as the last change has left it."""
+        entries = [json.loads(line) for line in (self.dir / "journal").read_text().splitlines()]
+        return [e["object"] for e in entries if e["asked"] == asked][-1]
 
     def goes_on(self):
         self.process.popen.send_signal(signal.SIGCONT)
