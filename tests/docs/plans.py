@@ -11,11 +11,13 @@ document, add its blocks:
       says={LINE: PATTERN}  what must be in what they print (a pattern, over several lines)
       streams=ACCOUNT       it streams afterwards
       given=SHELL, then=SHELL   what root does before it, and after it; then must succeed
+      vault=True            only where there is a Vault
     file(FIRST, PATH)   a file: written to PATH, or where its first line names it; takes given, then, streams, too
     agent(FIRST)        settings of the agent: valid by themselves; account(FIRST): of one account
     plugin(FIRST)       settings of the plugin: the reference has each
     values(FIRST)       values of the chart: its schema has each
     manifest(FIRST)     a Kubernetes manifest: a real API server takes it
+    policy(FIRST)       of a Vault: a real one takes it, and gives a token of that right alone ($VAULT_TOKEN, for $VAULT_ADDR)
     calls(FIRST)        requests to Clouddriver: the plugin has each endpoint
     shown(FIRST, WHY), left(FIRST, WHY)   no commands; commands that are not followed
 
@@ -37,6 +39,7 @@ class Plan:
     why: str = ""
     path: str = ""
     root: bool = False
+    vault: bool = False
     without: typing.Dict[str, str] = dataclasses.field(default_factory=dict)
     says: typing.Dict[str, str] = dataclasses.field(default_factory=dict)
     endless: tuple = ()
@@ -58,8 +61,8 @@ def _kind(name):
     return lambda first, **more: Plan(name, first, **more)
 
 
-run, agent, account, plugin, values, manifest, calls = (
-    _kind(k) for k in ("run", "agent", "account", "plugin", "values", "manifest", "calls"))
+run, agent, account, plugin, values, manifest, calls, policy = (
+    _kind(k) for k in ("run", "agent", "account", "plugin", "values", "manifest", "calls", "policy"))
 
 
 def file(first, path="", **more):
@@ -77,6 +80,28 @@ def left(first, why):
 INSTALL = {"scripts/package deb": "the package is made before, in a clean tree of its own"}
 KUBECONFIG = "install -m 600 ~ann/.kube/config /etc/scale-agent/kubeconfigs/{0}.yml"
 
+
+def _streams(name, reference):
+    """An account of this kubeconfig, which is in step at last."""
+    return f"""
+        printf 'name: {name}\\nkubeconfigFile: {reference}\\n' >/etc/scale-agent/accounts.d/{name}.yml
+        systemctl restart scale-agent
+        timeout 120 sh -c 'until scale-agentctl status --no-color | grep -qE "^{name} +streaming"; do sleep 0.5; done' ||
+            {{ scale-agentctl status; exit 1; }}"""
+
+
+IN_VAULT = """
+        printf 'secrets: {vault: {url: "%s", authMethod: TOKEN, tokenFile: "${CREDENTIALS_DIRECTORY}/scale-agent.vault-token"}}' \\
+            "$VAULT_ADDR" >/etc/scale-agent/scale-agent.d/vault.yml""" + _streams(
+    "in-vault", "encryptedFile:vault!e:secret!p:clusters/prod-eu-1!k:kubeconfig")
+# As `systemctl edit` does it
+IN_S3 = "systemctl daemon-reload" + _streams("in-s3", "encryptedFile:s3!r:eu-west-1!b:kubeconfigs!f:prod-eu-1") + """
+        rm -r /etc/systemd/system/scale-agent.service.d /etc/credstore /etc/scale-agent/accounts.d/in-*.yml
+        rm -f /etc/scale-agent/scale-agent.d/vault.yml
+        systemctl daemon-reload"""
+SEALED = "grep -q scale-agent-sealed /etc/scale-agent/kubeconfigs/prod.sealed" + _streams(
+    "sealed", "/etc/scale-agent/kubeconfigs/prod.sealed")
+OVERRIDE = "/etc/systemd/system/scale-agent.service.d/override.conf"
 PLANS = {
     "README.md": Document(package=False, blocks=[
         shown("Kubernetes API server", "a picture"),
@@ -118,15 +143,17 @@ PLANS = {
     ]),
     "docs/how-to/secrets.md": Document([
         account("# /etc/scale-agent/accounts.d/prod-eu-1.yml"),
-        left("kubectl config view", "makes a file of whatever kubeconfig there is"),
+        run("kubectl config view", then="grep -q client-certificate-data: kubeconfig && ! grep -q client-certificate: kubeconfig"),
         agent("# /etc/scale-agent/scale-agent.d/vault.yml"),
-        left('path "secret/data', "takes a Vault, which the suite vault has"),
-        left("sudo install -m 600 vault-token", "takes a Vault, which the suite vault has"),
+        policy('path "secret/data'),
+        run("sudo install -d -m 700 /etc/credstore", vault=True, given='echo "$VAULT_TOKEN" >vault-token', then=IN_VAULT),
         manifest("apiVersion: rbac"),
-        left("sudo install -m 600 aws-credentials", "takes AWS; test_secret_stores.py has what speaks like it"),
-        shown("[Service]", "what is edited there"),
+        run("sudo install -d -m 700 /etc/credstore", without={"sudo systemctl edit": "an editor, for the block that comes next"},
+            given="printf '[default]\\naws_access_key_id=AKIAFILE\\naws_secret_access_key=file-secret\\n' >aws-credentials"),
+        file("[Service]", OVERRIDE, given=f"install -d {OVERRIDE.rsplit('/', 1)[0]}; "
+             f"printf '[Service]\\nEnvironment=AWS_ENDPOINT_URL=%s\\n' $STORES >{OVERRIDE.rsplit('/', 1)[0]}/stores.conf", then=IN_S3),
         run("sudo scale-agentctl seal --init", given="install -o ann -m 600 ~ann/.kube/config prod.kubeconfig && mkdir -p /etc/scale-agent/kubeconfigs",
-            then="grep -q scale-agent-sealed /etc/scale-agent/kubeconfigs/prod.sealed"),
+            then=SEALED),
         left("secrets:", "a line of settings that takes systemd's credential"),
     ]),
     "docs/how-to/diagnose-by-hand.md": Document(begin=f"""

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """README, how-tos and tutorial are followed as they are written, by a user of a booted Debian 12 who may use sudo, and a
-real cluster beside it. What is followed, and what is not and why: tests/docs/plans.py."""
+real cluster beside it, with stores of secrets. What is followed, and what is not and why: tests/docs/plans.py.
+SA_DOCUMENT=docs/how-to/install.md: that one alone."""
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -10,7 +12,8 @@ import subprocess
 import sys
 import unittest
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "docs")]
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), *(str(HERE.parent / other) for other in ("docs", "scenario", "e2e/vault"))]
 import lifecycle  # noqa: E402
 import markdown  # noqa: E402
 import plans  # noqa: E402
@@ -18,6 +21,8 @@ from machine import Failed, Machine  # noqa: E402
 from rig.harness import paths  # noqa: E402
 from rig.harness.cluster import Cluster, kubectl_program  # noqa: E402
 from rig.harness.procs import free_port, wait_for  # noqa: E402
+from secret_stores import Stores  # noqa: E402
+from test_vault import Vault  # noqa: E402
 
 HOME = "/home/ann/scale-agent"
 USER = "runuser -u ann -- env -i HOME=/home/ann USER=ann LANG=C.UTF-8 TERM=xterm PATH=/usr/local/bin:/usr/bin:/bin"
@@ -70,6 +75,15 @@ class Documents(unittest.TestCase):
         except paths.Missing as e:
             raise unittest.SkipTest(str(e)) from e
         cls.addClassCleanup(cls.cluster.purge)
+        cls.stores = Stores()
+        cls.addClassCleanup(cls.stores.close)
+        cls.environment = {"STORES": cls.stores.url}  # of what root does around the blocks
+        try:
+            cls.vault = Vault(cls.scratch.path / "vault.log")
+            cls.addClassCleanup(cls.vault.process.stop)
+        except paths.Missing as e:
+            cls.vault = None
+            print(f"what takes a Vault is left out: {e}", flush=True)
         shared = cls.checkout(deb)
         shutil.copy(kubectl, shared / "kubectl")
         cls.fill(shared)
@@ -119,7 +133,8 @@ class Documents(unittest.TestCase):
     # how a block is followed
 
     def as_root(self, shell):
-        self.machine.run(f"set -e; cd {HOME}; export KUBECONFIG=/home/ann/.kube/config PATH=/usr/local/bin:$PATH; {shell}")
+        given = " ".join(f"{name}={value}" for name, value in self.environment.items())
+        self.machine.run(f"set -e; cd {HOME}; export KUBECONFIG=/home/ann/.kube/config PATH=/usr/local/bin:$PATH {given}; {shell}")
 
     def script(self, block, plan):
         """The block as one script; each command is preceded by a line that shows it."""
@@ -154,13 +169,30 @@ class Documents(unittest.TestCase):
         path = plan.path or re.match(r"# (/\S+)", block.text).group(1)
         self.machine.write(path, block.text + "\n")
 
+    def allow(self, block):
+        """The kubeconfig that the document made before is put into the stores; who has the block's policy may read it there."""
+        kubeconfig = self.machine.run(f"cat {HOME}/kubeconfig")
+        self.stores.buckets["kubeconfigs"] = {"prod-eu-1": kubeconfig.encode()}
+        if not self.vault:
+            return False
+        self.vault.call("sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self.vault.put("secret/data/clusters/prod-eu-1", {"data": {"kubeconfig": kubeconfig}})
+        self.vault.call("sys/policies/acl/scale-agent", {"policy": block.text})
+        token = self.vault.call("auth/token/create", {"policies": ["scale-agent"], "ttl": "1h"})["auth"]["client_token"]
+        self.environment.update(VAULT_ADDR=self.vault.url, VAULT_TOKEN=token)
+        return True
+
     def follow(self, block, plan):
+        if plan.vault and not self.vault:
+            return False
         if plan.given:
             self.as_root(plan.given)
         if plan.kind == "run":
             self.run_block(block, plan)
         elif plan.kind == "file":
             self.write_file(block, plan)
+        elif plan.kind == "policy":
+            return self.allow(block)
         elif plan.kind == "manifest":
             self.cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=block.text)
         else:
@@ -182,6 +214,8 @@ class Documents(unittest.TestCase):
 
     def test_documents_are_followed(self):
         for name, document in plans.PLANS.items():
+            if os.environ.get("SA_DOCUMENT", name) != name:
+                continue
             blocks = markdown.parse(name)[0]
             with self.subTest(name):
                 self.begin(document)
