@@ -348,6 +348,8 @@ static void exam_network(struct other *o)
         .pem = &o->pem,
         .trust_key = "clouddriver.tls.cacertFile",
         .port_key = "clouddriver.grpc",
+        .refused_fix = " Where Clouddriver itself answers, scale-agent's plugin is not loaded in "
+                       "it: look for \"scale-agent plugin\" in Clouddriver's log.",
         .plain_fix =
             "The other side speaks without TLS: set clouddriver.insecure to true if that is "
             "meant, or give the plugin a certificate. Is it the plugin's port (9091 by "

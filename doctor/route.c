@@ -134,20 +134,23 @@ static int try_address(const struct addrinfo *a)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) == 0 ? why : errno;
 }
 
-static const char *tcp_fix(int why, char *out, size_t n, const struct sa_route *r)
+static const char *tcp_fix(int why, char *out, size_t n, const struct sa_route *r,
+                           const struct hop *h)
 {
+    bool proxy = h->what[0] != '\0';
+    const char *key = proxy ? "the proxy's URL" : r->port_key;
     if (why == ECONNREFUSED)
         snprintf(out, n,
                  "Nothing listens there, or a firewall refuses: is the server up, and are host and "
-                 "port of %s right?",
-                 r->port_key);
+                 "port of %s right?%s",
+                 key, proxy || r->refused_fix == NULL ? "" : r->refused_fix);
     else if (why == ETIMEDOUT)
         snprintf(out, n,
                  "No answer at all: a firewall, security group or NetworkPolicy drops it, or the "
                  "address of %s is not of this network.",
-                 r->port_key);
+                 key);
     else
-        snprintf(out, n, "Look at this machine's routes and at %s.", r->port_key);
+        snprintf(out, n, "Look at this machine's routes and at %s.", key);
     return out;
 }
 
@@ -168,11 +171,11 @@ static bool walk_tcp(struct sa_exam *x, const struct sa_route *r, const struct h
     }
     address_text(list, text);
     if (good == 0)
-        sa_exam_bad(x, SA_HEALTH_ERROR, "tcp", tcp_fix(why, fix, sizeof fix, r),
+        sa_exam_bad(x, SA_HEALTH_ERROR, "tcp", tcp_fix(why, fix, sizeof fix, r, h),
                     "no connection to %s%s port %u: %s", h->what, bad, h->port,
                     strerrordesc_np(why));
     else if (why != 0)
-        sa_exam_bad(x, SA_HEALTH_WARNING, "tcp", tcp_fix(why, fix, sizeof fix, r),
+        sa_exam_bad(x, SA_HEALTH_WARNING, "tcp", tcp_fix(why, fix, sizeof fix, r, h),
                     "of %d addresses of %s%s %d can be connected to, but not %s: %s", tried,
                     h->what, h->host, good, bad, strerrordesc_np(why));
     else

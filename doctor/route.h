@@ -23,6 +23,7 @@ struct sa_route {
     const struct sa_pem_identity *pem; /* our certificate, borrowed; NULL or empty: none */
     const char *trust_key;             /* where our CA comes from, in words */
     const char *port_key;              /* what names host and port, in words */
+    const char *refused_fix;           /* what else a closed port may mean: " ...", or NULL */
     const char *plain_fix;             /* what to do where the other side speaks no TLS */
 };
 

@@ -355,7 +355,8 @@ class Doctor(unittest.TestCase):
     def test_clouddriver_s_port_is_closed(self):
         port = free_port()
         self.clouddriver(f"127.0.0.1:{port}", insecure=True)
-        found = self.blames("tcp", f"127.0.0.1 port {port}: Connection refused", about="clouddriver", fix="clouddriver.grpc")
+        found = self.blames("tcp", f"127.0.0.1 port {port}: Connection refused", about="clouddriver",
+                            fix="clouddriver.grpc right. Where Clouddriver itself answers, scale-agent's plugin is not loaded")
         self.assertEqual(found["clouddriver", "plugin"]["state"], "skipped")
 
     def test_clouddriver_speaks_without_tls(self):

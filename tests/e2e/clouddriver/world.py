@@ -24,6 +24,7 @@ class World(unittest.TestCase):
     clouddriver_config = {}
     stock = STOCK  # the name of Clouddriver's own account; None: it has none
     first = STREAMED  # the agent's account; None: it begins without
+    token = None  # what agents have to show, if anything
 
     kept = None  # ends a world that outlives its module; one at a time is enough for a machine
 
@@ -42,6 +43,10 @@ class World(unittest.TestCase):
         cls.addClassCleanup(cls.scratch.close)
         cls.db = MariaDb(cls.scratch.path / "db")
         config = {"sql": {"agent": {"poll": {"intervalSeconds": 3}}}, **cls.clouddriver_config}
+        ours = {}
+        if cls.token:
+            config["kubesvc"] = {"grpc": {"auth": {"token": cls.token}}}
+            ours = {"clouddriver": {"allowPlaintextToken": True, "auth": {"token": cls.token}}}
         cls.clouddriver = Clouddriver(cls.scratch.path / "clouddriver", cls.db, config=config)
         cls.cluster = Cluster(cls.scratch.path, "real")
         cls.addClassCleanup(cls.cluster.purge)
@@ -56,7 +61,7 @@ class World(unittest.TestCase):
         if cls.first:
             write_account(cls.accounts, cls.first, cls.cluster.kubeconfig)
         cls.more_accounts(cls.accounts)
-        cls.agent = Agent(cls.scratch.path / "agent", cls.accounts, sink="grpc", peer=cls.clouddriver.grpc).start()
+        cls.agent = Agent(cls.scratch.path / "agent", cls.accounts, sink="grpc", peer=cls.clouddriver.grpc, config=ours).start()
         cls.addClassCleanup(cls.agent.close)
 
     @classmethod
