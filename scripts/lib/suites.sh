@@ -53,7 +53,7 @@ suite_sanitized() {
 # Tests that measure time, fork many processes or install seccomp filters can't run under valgrind.
 suite_valgrind() {
     have valgrind || skip "valgrind is not installed"
-    "$PYTHON" scripts/lib/valgrind.py "$BUILD" 'base_test|sandbox|supervisor|soak'
+    "$PYTHON" scripts/lib/valgrind.py "$BUILD" 'base_test|sandbox|supervisor|soak|worker_process'
 }
 
 suite_fuzz() { "$PYTHON" scripts/lib/fuzz.py "$ROOT/build-sanitized/tests/fuzz" "$ROOT/tests/fuzz" 30; }
