@@ -209,6 +209,71 @@ class AsAPod(unittest.TestCase):
             if not (self.files / name).is_symlink():
                 (self.files / name).symlink_to(f"..data/{name}")
 
+    def in_pod(self, config, command):
+        """The command with the user and the files of a container: configuration, and the token of self.files."""
+        # Directories that this machine lacks are made in a file system of their own.
+        script = (f"mount -t tmpfs t /opt && mkdir -p /opt/armory/config && mount -t tmpfs t /var/run && "
+                  f"mount --bind {config} /opt/armory/config && mkdir -p {PLACE} && mount --bind {self.files} {PLACE} && "
+                  'exec setpriv --reuid 65532 --regid 65532 --clear-groups --no-new-privs --bounding-set -all "$@"')
+        return ["unshare", "-m", "bash", "-c", script, "sh", *map(str, command)]
+
+    def environment(self):
+        return {"PATH": f"{paths.build_dir()}:{os.environ['PATH']}", "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                "KUBERNETES_SERVICE_PORT": str(self.cluster.api_port), "HOSTNAME": "pod-1"}
+
+    def live_helm(self, *args, **kw):
+        """A process of helm that asks the real API server."""
+        return subprocess.Popen([str(self.helm_path), *args, "--namespace", "tried", "--kubeconfig", self.cluster.dir / "kubeconfig.direct"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env={"PATH": os.environ["PATH"], "HOME": str(self.scratch.path)}, **kw)
+
+    def helm_does(self, *args):
+        with self.live_helm(*args) as helm:
+            said = helm.communicate(timeout=120)[0]
+        self.assertEqual(helm.returncode, 0, said)
+
+    def be_kubelet(self, work):
+        """Runs the one container of the pod of `helm test` in earnest, and says how it ended."""
+        def pod():
+            found = self.cluster.kubectl("-n", "tried", "get", "pod", "tried-scale-agent-check", "--ignore-not-found", "-o", "json")
+            return json.loads(found) if found and "deletionTimestamp" not in json.loads(found)["metadata"] else None
+        spec = wait_for("the pod of helm test", pod, 60)["spec"]
+        container, = spec["containers"]
+        mounts = {m["mountPath"]: m["name"] for m in container["volumeMounts"]}
+        volume = next(v for v in spec["volumes"] if v["name"] == mounts["/opt/armory/config"])
+        self.assertEqual((spec["securityContext"]["runAsUser"], spec["serviceAccountName"]), (65532, "tried-scale-agent"))
+        self.assertIn(PLACE, mounts)
+        data = json.loads(self.cluster.kubectl("-n", "tried", "get", "configmap", volume["configMap"]["name"], "-o", "json"))["data"]
+        config = work / os.urandom(4).hex()
+        config.mkdir()
+        for name, text in data.items():
+            (config / name).write_text(text)
+        r = subprocess.run(self.in_pod(config, [*container["command"], *container.get("args", [])]), stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, env=self.environment())
+        phase = "Failed" if r.returncode else "Succeeded"
+        self.cluster.kubectl("-n", "tried", "patch", "pod", "tried-scale-agent-check", "--subresource=status", "--type=merge",
+                             "-p", json.dumps({"status": {"phase": phase}}))
+        return r.stdout
+
+    def test_helm_test(self):
+        """Installed, tested, spoilt, tested, removed, by helm itself; what the pod would run is run here."""
+        work = self.scratch.path / "tried"
+        self.files = work / "token"
+        self.files.mkdir(parents=True)
+        work.chmod(0o755)
+        self.project(self.token()[1])
+        self.helm_does("install", "tried", CHART, "--create-namespace", "--set", ADDRESS)
+        for more, code, word in (((), 0, "The configuration is valid"),
+                                 (("--set", "config.kubernetes.auditSecond=600"), 1, "auditSecond")):
+            self.helm_does("upgrade", "tried", CHART, "--set", ADDRESS, *more)
+            with self.live_helm("test", "tried", "--timeout", "150s") as helm:
+                said = self.be_kubelet(work)
+                answer = helm.communicate(timeout=200)[0]
+            self.assertIn(word, said)
+            self.assertEqual(helm.returncode, code, answer)
+            self.assertIn("Phase:          " + ("Failed" if code else "Succeeded"), answer)
+        self.helm_does("uninstall", "tried")
+
     def test_streams_its_cluster_and_outlives_its_token(self):
         self.cluster.kubectl("apply", "-f", "-", stdin=self.rendered("default"))
         work = self.scratch.path / "pod"
@@ -226,14 +291,8 @@ class AsAPod(unittest.TestCase):
         self.assertIn("clouddriver.example.com:9091", text)
         text = text.replace("clouddriver.example.com:9091", peer.address).replace("insecure: false", "insecure: true")
         (config / "armory-agent.yml").write_text(text)
-        script = (f"mount --bind {config} /opt/armory/config && mkdir -p {PLACE} && mount --bind {self.files} {PLACE} && "
-                  f"exec setpriv --reuid 65532 --regid 65532 --clear-groups --no-new-privs --bounding-set -all "
-                  f"{paths.program('scale-agentd')} --runtime-dir {run} --state-dir {state}")
-        # Directories that this machine lacks are made in a file system of their own.
-        script = f"mount -t tmpfs t /opt && mkdir -p /opt/armory/config && mount -t tmpfs t /var/run && {script}"
-        agent = Process(["unshare", "-m", "bash", "-c", script], work / "agent.log", env={
-            "PATH": os.environ["PATH"], "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-            "KUBERNETES_SERVICE_PORT": str(self.cluster.api_port), "HOSTNAME": "pod-1"})
+        agent = Process(self.in_pod(config, [paths.program("scale-agentd"), "--runtime-dir", run, "--state-dir", state]),
+                        work / "agent.log", env=self.environment())
         self.addCleanup(agent.stop)
 
         def has(name):
