@@ -54,6 +54,13 @@ def jars():
     return sorted(str(j) for j in (home() / "lib").glob("*.jar") if not j.name.startswith(LEFT_OUT))
 
 
+def dialect(database):
+    """What a pool's settings have to say of MariaDB: jOOQ's default, MYSQL, is MySQL 8.0.19 or later to a jOOQ that is
+    newer than 3.14 (Spring Boot 3), and what Clouddriver inserts by it is nothing that MariaDB understands."""
+    jooq = [tuple(map(int, re.findall(r"\d+", j.name)[:2])) for j in (home() / "lib").glob("jooq-[0-9]*.jar")]
+    return {"dialect": "MARIADB"} if database.jdbc.startswith("jdbc:mysql:") and max(jooq, default=(0, 0)) > (3, 14) else {}
+
+
 def cache_reads(db, first, second):
     """(how much was compared, what differs) of two accounts of one cluster, as Clouddriver's ProviderCache reads them
     with every cache filter (tests/rig/cachereads)."""
@@ -89,7 +96,7 @@ class Clouddriver:
 
     def _settings(self, database, plugins, plugin):
         pool = {"jdbcUrl": database.jdbc, "user": f"{database.name}_service", "password": database.password,
-                **getattr(database, "pools", {})}
+                **dialect(database), **getattr(database, "pools", {})}
         return {
             "server": {"port": self.port},
             "spring": {"application": {"name": "clouddriver"},

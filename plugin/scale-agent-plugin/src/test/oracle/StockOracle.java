@@ -158,7 +158,7 @@ public final class StockOracle {
     this.pool = new HikariDataSource(config);
     this.mysql = url.startsWith("jdbc:mysql");
     this.all = all;
-    this.dsl = DSL.using(pool, mysql ? SQLDialect.MYSQL : SQLDialect.POSTGRES);
+    this.dsl = DSL.using(pool, mysql ? SQLDialect.MARIADB : SQLDialect.POSTGRES);
     List<KubernetesHandler> handlers = handlers();
     this.kindMap = new KubernetesSpinnakerKindMap(handlers);
     this.named = credentials(handlers);

@@ -13,6 +13,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,24 +25,20 @@ import org.junit.jupiter.api.Test;
 import org.objectweb.asm.Opcodes;
 
 /**
- * The declarations of clouddriver-api against the real classes: those of an installed Clouddriver,
- * which CLOUDDRIVER_HOME names.
+ * The declarations of clouddriver-api, and all else that the plugin uses of what is around it,
+ * against the real classes: those of an installed Clouddriver, which CLOUDDRIVER_HOME names.
  */
 class DeclarationsTest {
+  /** What the plugin has in its own lib/, as src/main/assembly/plugin.xml names it. */
+  private static final List<String> IN_LIB =
+      List.of("io/grpc/", "io/perfmark/", "com/google/protobuf/", "com/google/rpc/");
 
   @Test
   void clouddriverHasWhatIsDeclared() throws IOException, URISyntaxException {
-    String home = System.getenv("CLOUDDRIVER_HOME");
-    assumeTrue(home != null, "CLOUDDRIVER_HOME names no Clouddriver to compare with");
-    Path place =
-        Path.of(Declaration.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-    if (place.toString().endsWith(".jar")) {
-      place = place.resolveSibling("classes");
-    }
     Set<String> wrong = new TreeSet<>();
     int compared = 0;
-    try (URLClassLoader real = new URLClassLoader(jars(Path.of(home)), null)) {
-      for (Map.Entry<String, byte[]> entry : ClassFiles.under(place).entrySet()) {
+    try (URLClassLoader real = real()) {
+      for (Map.Entry<String, byte[]> entry : classesOf(Declaration.class).entrySet()) {
         if (entry.getKey().startsWith("com/netflix/")) {
           compare(ClassFiles.shape(entry.getValue()), real, wrong);
           compared++;
@@ -50,6 +47,80 @@ class DeclarationsTest {
     }
     assertThat(wrong).isEmpty();
     assertThat(compared).isGreaterThan(20);
+  }
+
+  /**
+   * Of kork, cats, Spring, jOOQ and whatever else: a version of Clouddriver brings another of each.
+   */
+  @Test
+  void clouddriverHasWhatThePluginUses() throws IOException, URISyntaxException {
+    Set<String> wrong = new TreeSet<>();
+    int compared = 0;
+    Map<String, byte[]> plugin = classesOf(ScaleAgentPlugin.class);
+    try (URLClassLoader real = real()) {
+      for (Map.Entry<String, byte[]> entry : plugin.entrySet()) {
+        for (String used : ClassFiles.classesNamedBy(entry.getValue())) {
+          if (isTheirs(used) && !plugin.containsKey(used)) {
+            compared++;
+            if (real.getResource(used + ".class") == null) {
+              wrong.add("class " + used + ", used by " + entry.getKey());
+            }
+          }
+        }
+        for (List<String> used : ClassFiles.membersUsedBy(entry.getValue())) {
+          if (isTheirs(used.get(0)) && !has(used.get(0), used.get(1), plugin, real)) {
+            wrong.add(String.join(".", used) + ", used by " + entry.getKey());
+          }
+        }
+      }
+    }
+    assertThat(wrong).isEmpty();
+    assertThat(compared).isGreaterThan(200);
+  }
+
+  /** Neither of the JDK nor an array nor in the plugin's lib/. */
+  private static boolean isTheirs(String name) {
+    return !name.startsWith("[")
+        && !name.startsWith("java/")
+        && !name.startsWith("javax/")
+        && IN_LIB.stream().noneMatch(name::startsWith);
+  }
+
+  /** In the class itself or above it; what is above it in lib/ is not looked at. */
+  private static boolean has(
+      String owner, String member, Map<String, byte[]> plugin, ClassLoader real) {
+    List<String> ways = new ArrayList<>(List.of(owner));
+    for (int i = 0; i < ways.size(); i++) {
+      String at = ways.get(i);
+      if (IN_LIB.stream().anyMatch(at::startsWith)) {
+        return true;
+      }
+      byte[] ours = plugin.get(at);
+      Optional<Shape> shape =
+          ours == null ? ClassFiles.shape(real, at) : Optional.of(ClassFiles.shape(ours));
+      if (shape.isEmpty()) {
+        continue;
+      }
+      if (shape.get().members.containsKey(member)) {
+        return true;
+      }
+      ways.addAll(shape.get().interfaces);
+      Optional.ofNullable(shape.get().superName).ifPresent(ways::add);
+    }
+    return false;
+  }
+
+  private static Map<String, byte[]> classesOf(Class<?> type) throws URISyntaxException {
+    Path place = Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI());
+    return ClassFiles.under(
+        place.toString().endsWith(".jar") ? place.resolveSibling("classes") : place);
+  }
+
+  /** The classes of the Clouddriver that is there, and the JDK's. */
+  private static URLClassLoader real() throws IOException {
+    String home = System.getenv("CLOUDDRIVER_HOME");
+    assumeTrue(home != null, "CLOUDDRIVER_HOME names no Clouddriver to compare with");
+    return new URLClassLoader(jars(Path.of(home)), ClassLoader.getPlatformClassLoader());
   }
 
   private static URL[] jars(Path home) throws IOException {
