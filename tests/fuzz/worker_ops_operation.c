@@ -3,11 +3,12 @@
  * An operation as it comes down the wire, and what an API server answers to it: any bytes. An input
  * is a byte, 16 bits of length, so many bytes of an encoded Operation, and answers: a byte that
  * picks the status, 16 bits of length, the body. The first byte's lowest bit gives the operation an
- * id and a time limit, so that what is tried goes further than the checks of those.
+ * id and a time limit, so that what is tried goes further than the checks of those; the next three
+ * say what happens beside the answers, and the others before which of them.
  *
  * What holds whatever they are: a worker that was asked answers once, with the operation's id, in
- * words that are UTF-8; its requests have paths that lead nowhere else, headers that are one line,
- * and change nothing where the operation reads.
+ * words that are UTF-8, unless the stream has ended; its requests have paths that lead nowhere
+ * else, headers that are one line, and change nothing where the operation reads.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,9 +194,56 @@ static struct sa_request *next_request(struct fake *f, const struct sa_request *
     return NULL;
 }
 
-static void go_through(struct fake *f, const operation *m, const struct sa_buf *wire,
-                       struct bytes *b)
+static void cancel(struct fake *f, const operation *m)
 {
+    Scaleagent__V1__OperationCancel c = SCALEAGENT__V1__OPERATION_CANCEL__INIT;
+    uint8_t *p;
+
+    c.id = m->id;
+    p = malloc(scaleagent__v1__operation_cancel__get_packed_size(&c) + 1);
+    check(sa_session_message(&f->w, SA_DATA_CANCEL, p,
+                             scaleagent__v1__operation_cancel__pack(&c, p), NULL) == 0);
+    free(p);
+}
+
+enum { NOTHING, CANCELLED, ASKED_AGAIN, STREAM_ENDED, LINK_ENDED, STOPPED, TIME_PASSES };
+
+/* True: nobody is told what comes of it. */
+static bool beside(struct fake *f, const operation *m, const struct sa_buf *wire, unsigned what)
+{
+    switch (what) {
+    case CANCELLED:
+        cancel(f, m);
+        break;
+    case ASKED_AGAIN:
+        sa_session_message(&f->w, SA_DATA_OPERATION, (const uint8_t *)wire->data, wire->len, NULL);
+        break;
+    case STREAM_ENDED:
+        fake_down(f);
+        return true;
+    case LINK_ENDED:
+        sa_session_down(&f->w);
+        sa_ops_uplink_down(f->w.ops);
+        return true;
+    case STOPPED:
+        sa_ops_stop(f->w.ops);
+        break;
+    case TIME_PASSES:
+        sa_ops_tick(f->w.ops);
+        sa_ops_object_gone(f->w.ops);
+        sa_ops_discovered(f->w.ops, true);
+        break;
+    default:
+        break;
+    }
+    return false;
+}
+
+static void go_through(struct fake *f, const operation *m, const struct sa_buf *wire,
+                       struct bytes *b, unsigned flags)
+{
+    unsigned what = flags >> 1 & 7, when = flags >> 4;
+    bool untold = false;
     const struct sa_request *own[64] = {NULL};
     struct sa_request *r = fake_request(f, "");
 
@@ -204,7 +252,12 @@ static void go_through(struct fake *f, const operation *m, const struct sa_buf *
     check(!r);
     check(sa_session_message(&f->w, SA_DATA_OPERATION, (const uint8_t *)wire->data, wire->len,
                              NULL) == 0);
-    for (unsigned i = 0; i < ROUNDS && b->n > 0 && (r = next_request(f, own)); i++) {
+    for (unsigned i = 0; i < ROUNDS && b->n > 0; i++) {
+        if (i == when)
+            untold = beside(f, m, wire, what);
+        r = next_request(f, own);
+        if (!r)
+            break;
         check_request(r, m);
         answer(f, r, b);
         sa_loop_turn(f->w.loop, 0, NULL);
@@ -215,7 +268,8 @@ static void go_through(struct fake *f, const operation *m, const struct sa_buf *
     }
     sa_ops_end(f->w.ops);
     check(!sa_ops_busy(f->w.ops));
-    check_results(f, m);
+    if (what != ASKED_AGAIN && !untold)
+        check_results(f, m);
 }
 
 /* Fields of Operation in proto/scale_agent.proto; the last of each counts. */
@@ -244,7 +298,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         complete(&wire);
     m = scaleagent__v1__operation__unpack(NULL, wire.len, (const uint8_t *)wire.data);
     if (m) {
-        go_through(f, m, &wire, &b);
+        go_through(f, m, &wire, &b, first.n > 0 ? first.p[0] : 0);
         scaleagent__v1__operation__free_unpacked(m, NULL);
     } else { /* the uplink passes on what it has not read: that is not its fault */
         check(sa_session_message(&f->w, SA_DATA_OPERATION, (const uint8_t *)wire.data, wire.len,
