@@ -50,7 +50,7 @@ suite_sanitized() {
             "$PYTHON" -m unittest test_exec_plugin test_reconnect test_standby test_uplink_tls
 }
 
-# Tests that measure time, fork many processes or install seccomp filters can't run under valgrind.
+# Tests that measure time, fork many processes, install seccomp filters or lower limits can't run under valgrind.
 suite_valgrind() {
     have valgrind || skip "valgrind is not installed"
     "$PYTHON" scripts/lib/valgrind.py "$BUILD" 'base_test|sandbox|supervisor|soak|worker_process'

@@ -101,7 +101,7 @@ START_TEST(the_supervisor_is_gone)
     int status = ended(ends[0], -1);
     ck_assert_msg(WIFEXITED(status), "signal %d: %s", WTERMSIG(status), slot->last_error);
     ck_assert_msg(WEXITSTATUS(status) == SA_EXIT_FAILED, "%s", slot->last_error);
-    ck_assert_ptr_nonnull(strstr(slot->last_error, "SA_CTL_READY"));
+    ck_assert_msg(strstr(slot->last_error, "SA_CTL_READY") != NULL, "%s", slot->last_error);
     unmake();
 }
 END_TEST
