@@ -23,6 +23,11 @@
 #define OPENS     10
 #define OPEN_TIME SA_NS_PER_S
 
+/* Goes by an order of the supervisor, whose channel is a descriptor of its own in the loop, or with
+ * the router: never within what intake or sink call here, nor within what is called of them here.
+ * So a list of accounts may be walked, and an account used, across any of these calls. A worker's
+ * connection may go in each of them, a send included: its account then hears of it (on_gone), and
+ * stays, as does its link. */
 struct account {
     struct account *next;
     struct sa_router *r;
