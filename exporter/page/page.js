@@ -242,7 +242,7 @@ function history(a) {
         a.last_changes.map((c) => [c.what, c.deleted ? 'deleted' : 'written', ago(c.age_s)]), 'None since the worker was started.'),
     ...table('Operations', [['Verb'], ['Number', true], ['Results'], ['Time on average', true]], verbs, 'None since the worker was started.'),
     ...table('Last operations', [['Object'], ['Verb'], ['Result'], ['Took', true], ['When', true]],
-        a.last_operations.map((o) => [o.what || 'none', o.verb, o.result, seconds(o.ms * 1000), ago(o.age_s)]), 'None since the worker was started.')];
+        a.last_operations.map((o) => [o.what || 'none', o.verb, o.result, o.ms === 0 ? 'below 1 ms' : seconds(o.ms * 1000), ago(o.age_s)]), 'None since the worker was started.')];
 }
 
 let details = {}; // of the chosen account: an answer that was made for others, too, has none

@@ -21,10 +21,21 @@ const char *sa_op_code_name(sa_op_code code)
 
 /* ---- the audit line ---- */
 
+/* A list names kinds, and no object. */
+static void title_list(const Scaleagent__V1__ListOperation *l, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s%s%s%s", SA_MAP_NAME, l->n_kinds > 0 ? l->kinds[0] : "",
+             l->n_kinds > 1 ? " and others" : "", *l->namespace_ ? "/" : "", l->namespace_);
+}
+
 static void title(const struct sa_op_all *a, char *out, size_t size)
 {
     char kind[SA_MAP_NAME + SA_MAP_NAME] = "";
     const struct sa_op *op = &a->op;
+    if (op->msg->body_case == SCALEAGENT__V1__OPERATION__BODY_LIST) {
+        title_list(op->msg->list, out, size);
+        return;
+    }
     if (*op->map.plural)
         sa_mapping_title(&op->map, kind, sizeof kind);
     snprintf(out, size, "%s%s%s%s%s", kind, *op->namespace ? "/" : "", op->namespace,

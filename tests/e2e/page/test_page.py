@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The status page in a real browser (Chromium, headless): of a running agent, and of 2,000 accounts made up here."""
+import base64
 import http.server
 import json
 import os
@@ -110,9 +111,28 @@ class OfAnAgent(Looks, unittest.TestCase):
         for cluster in range(3):
             self.sim.post("/rate", cluster=cluster, rate=5 * (cluster + 1))
         wait_for("events", lambda: self.cell("sim-0000", "Events/s") not in ("", "0"), 20)
-        if os.environ.get("SA_SCREENSHOT"):
-            time.sleep(40)
-            self.driver.save_screenshot(os.environ["SA_SCREENSHOT"])
+        self.picture("status-page")
+
+    def picture(self, name):
+        """For the documents: SA_SCREENSHOTS=docs/how-to/images scripts/test --only page."""
+        if os.environ.get("SA_SCREENSHOTS"):
+            self.paint("light")
+            time.sleep(40)  # of changes
+            self.driver.execute_script("document.activeElement.blur()")
+            box = self.driver.execute_script("return [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
+            picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": {
+                "x": 0, "y": 0, "width": box[0], "height": box[1], "scale": 1}})
+            (paths.ROOT / os.environ["SA_SCREENSHOTS"] / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
+
+    def picture_of_an_account(self, name):
+        """With changes and some operations."""
+        if not os.environ.get("SA_SCREENSHOTS"):
+            return
+        self.sim.post("/rate", cluster=int(name[-4:]), rate=5)
+        for kind in ("pod", "deployment", "service", "replicaset", "pod"):
+            self.operate(name, "get", kind, "-n", "default")
+        self.picture("account-page")
+        self.sim.post("/rate", cluster=int(name[-4:]), rate=0)
 
     def test_search_sort_and_states(self):
         self.search("sim 0003")
@@ -165,12 +185,15 @@ class OfAnAgent(Looks, unittest.TestCase):
         self.assertRegex(rows("Last changes")[0][0], "^[a-z]+/.+")
         self.assertEqual(rows("Operations")[0][:3], ["get", "1", "not_found 1"])
         self.assertEqual(rows("Last operations")[0][:3], ["pods/default/nobody", "get", "not_found"])
+        self.operate("sim-0002", "get", "pod,service", "-n", "default")
+        wait_for("a list", lambda: rows("Last operations")[0][:3] == ["pod and others/default", "list", "ok"], 20)
         # Each in one call: the page is made anew each second.
         self.assertTrue(self.driver.execute_script("return [...document.querySelectorAll('#one th')].every((h) => h.getAttribute('scope'))"))
         # Where one is stays where one is, over the second's updates.
         self.driver.execute_script("window.before = document.querySelector(\"#one .wide[aria-label='Watches']\"); window.before.focus()")
         wait_for("an update", lambda: self.driver.execute_script("return !window.before.isConnected"), 20)
         self.assertEqual(self.driver.execute_script("return document.activeElement.getAttribute('aria-label')"), "Watches")
+        self.picture_of_an_account("sim-0002")
 
     def test_readable_by_those_who_do_not_see_it(self):
         for field in self.all("input[type=search]"):
@@ -182,9 +205,12 @@ class OfAnAgent(Looks, unittest.TestCase):
         self.assertEqual(self.one("#live").get_attribute("aria-live"), "polite")
         self.assertTrue(all(s.get_attribute("aria-label") for s in self.all("svg")))
 
+    def paint(self, scheme):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
     def test_dark_and_light(self):
         def ground(scheme):
-            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+            self.paint(scheme)
             return self.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         self.assertEqual(ground("light"), "rgb(255, 255, 255)")
         self.assertEqual(ground("dark"), "rgb(13, 17, 23)")
