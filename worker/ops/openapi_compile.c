@@ -230,7 +230,9 @@ static int fields_of(struct sa_compile *c, uint32_t node, const struct sa_val *s
     }
     c->s.n_fields += n;
     c->s.nodes[node].n = n;
-    memset(c->s.fields + first, 0, n * sizeof *c->s.fields);
+    if (n > 0) { /* else there may be none at all yet */
+        memset(c->s.fields + first, 0, n * sizeof *c->s.fields);
+    }
     for (uint32_t i = 0; i < n; i++) {
         struct sa_field f;
         if (compile_field(c, &properties->pairs[i], &f, err) != 0) {
