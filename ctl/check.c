@@ -102,19 +102,19 @@ static int check(const struct sa_cli *c, const struct sa_config_paths *paths)
     struct sa_buf out;
     sa_buf_init(&out, 0);
     int r = sa_config_load(paths, &settings, &problems, &err);
-    if (c->format == SA_FORMAT_JSON)
+    if (sa_cli_data(c))
         problems_json(&problems, r == 0, &out);
     else
         sa_problems_print(&problems, &out);
     if (r != 0 && problems.n == 0)
         sa_cli_fail(err);
-    if (r == 0 && c->format != SA_FORMAT_JSON)
+    if (r == 0 && !sa_cli_data(c))
         sa_buf_addf(&out, "The configuration is valid: %zu account%s.\n", settings.n_accounts,
                     settings.n_accounts == 1 ? "" : "s");
     if (r == 0)
         sa_settings_free(&settings);
     sa_problems_free(&problems);
-    int written = sa_put(&out);
+    int written = sa_cli_data(c) ? sa_cli_put(c, &out) : sa_put(&out);
     return r != 0 ? SA_EXIT_NO : written;
 }
 

@@ -58,7 +58,12 @@ int sa_cli_status_of(const char *socket, cJSON **status, struct sa_err **err);
 const char *sa_cli_string(const cJSON *o, const char *name);
 double sa_cli_num(const cJSON *o, const char *name);
 bool sa_cli_true(const cJSON *o, const char *name);
-int sa_cli_print(const cJSON *v); /* to standard output, indented; an exit code */
+/* Whether -o asks for JSON or YAML. */
+bool sa_cli_data(const struct sa_cli *c);
+/* To standard output, as YAML or else as indented JSON; an exit code. */
+int sa_cli_print(const struct sa_cli *c, const cJSON *v);
+/* Writes and empties JSON as it is, or as YAML; an exit code. */
+int sa_cli_put(const struct sa_cli *c, struct sa_buf *json);
 
 /* output.c */
 

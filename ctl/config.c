@@ -66,7 +66,7 @@ static int diff(const struct sa_cli *c, const struct sa_config_paths *paths)
     sa_buf_free(&json);
     if (list == NULL)
         return SA_EXIT_NO;
-    r = c->format == SA_FORMAT_JSON ? sa_cli_print(list) : print_table(c, list);
+    r = sa_cli_data(c) ? sa_cli_print(c, list) : print_table(c, list);
     cJSON_Delete(list);
     return r;
 }

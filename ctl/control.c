@@ -70,7 +70,7 @@ int sa_cmd_reload(const struct sa_cli *c)
     if (result == NULL)
         r = sa_cli_fail(err);
     else if (c->format == SA_FORMAT_JSON)
-        sa_cli_print(result);
+        sa_cli_print(c, result);
     else
         print_reload(result);
     cJSON_Delete(answer);

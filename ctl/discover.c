@@ -124,11 +124,11 @@ static int print(const struct sa_cli *cli, const struct sa_yaml *root, const cha
     sa_buf_init(&out, 0);
     sa_buf_init(&accounts, 0);
     sa_grid_init(&t, heads, sizeof heads / sizeof heads[0]);
-    if (cli->format == SA_FORMAT_JSON)
+    if (sa_cli_data(cli))
         sa_buf_addc(&out, '[');
     for (size_t i = 0; i < n; i++) {
         const struct context c = read_context(root, contexts->items[i]);
-        if (cli->format == SA_FORMAT_JSON)
+        if (sa_cli_data(cli))
             print_json(&c, i == 0, &out);
         print_account(&c, file, &accounts);
         sa_grid_cell(&t, SA_TONE_GOOD, "%s", c.current ? "*" : "");
@@ -138,7 +138,7 @@ static int print(const struct sa_cli *cli, const struct sa_yaml *root, const cha
         sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.method);
         sa_grid_cell(&t, SA_TONE_PLAIN, "%s", c.namespace);
     }
-    if (cli->format == SA_FORMAT_JSON) {
+    if (sa_cli_data(cli)) {
         sa_buf_adds(&out, "]\n");
     } else {
         sa_grid_print(&t, cli->colour, &out);
@@ -148,7 +148,7 @@ static int print(const struct sa_cli *cli, const struct sa_yaml *root, const cha
     }
     sa_grid_free(&t);
     sa_buf_free(&accounts);
-    return sa_put(&out);
+    return sa_cli_data(cli) ? sa_cli_put(cli, &out) : sa_put(&out);
 }
 
 static int read_kubeconfig(const struct sa_cli *c)

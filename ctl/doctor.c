@@ -170,7 +170,7 @@ static int print_document(const struct sa_cli *c, const struct sa_findings *all)
         return SA_EXIT_NO;
     }
     if (c->format == SA_FORMAT_JSON) {
-        r = sa_cli_print(root);
+        r = sa_cli_print(c, root);
     } else {
         sa_buf_init(&out, 0);
         sa_yaml_emit(root, false, &out);

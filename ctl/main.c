@@ -26,44 +26,67 @@ static const struct command {
     bool count, namespace, account; /* takes -n NUMBER, -n NAMESPACE, --account */
     int (*run)(const struct sa_cli *c);
     const char *arguments, *help;
+    const char *examples; /* a command line each */
 } commands[] = {
-    {"status", 0, 0, TABLE | JSON, false, false, false, sa_cmd_status, "",
-     "the accounts and how they are; exit code 4 if one needs attention"},
+    {"status", 0, 0, TABLE | JSON | YAML, false, false, false, sa_cmd_status, "",
+     "the accounts and how they are; exit code 4 if one needs attention",
+     "  scale-agentctl status\n"
+     "  scale-agentctl status -o json | jq -r '.accounts[] | select(.state != \"streaming\") | "
+     ".name'\n"},
     {"top", 0, 0, TABLE | JSON, true, false, false, sa_cmd_top, "[-n COUNT]",
-     "the same each second, with rates"},
-    {"accounts", 0, 0, TABLE | JSON | NAME, false, false, false, sa_cmd_accounts, "",
-     "the accounts and where they come from"},
+     "the same each second, with rates",
+     "  scale-agentctl top\n"
+     "  scale-agentctl top -n 5 --no-color\n"},
+    {"accounts", 0, 0, TABLE | JSON | YAML | NAME, false, false, false, sa_cmd_accounts, "",
+     "the accounts and where they come from",
+     "  scale-agentctl accounts\n"
+     "  scale-agentctl accounts -o name\n"},
     {"get", 1, 2, TABLE | WIDE | JSON | YAML | NAME, false, true, true, sa_cmd_get,
      "KIND [NAME] [-n NAMESPACE] [--account A]",
-     "objects of the local cache (sink: sqlite); KIND may be all"},
+     "objects of the local cache (sink: sqlite); KIND may be all",
+     "  scale-agentctl get pods -n default\n"
+     "  scale-agentctl get deployments.apps web -n shop --account prod-eu-1 -o yaml\n"},
     {"tail", 0, 0, TABLE | JSON, true, false, true, sa_cmd_tail, "[-n COUNT] [--account A]",
-     "changes as they are stored in the local cache"},
+     "changes as they are stored in the local cache",
+     "  scale-agentctl tail\n"
+     "  scale-agentctl tail --account prod-eu-1 -n 100\n"},
     {"reload", 0, 0, TABLE | JSON, false, false, false, sa_cmd_reload, "",
-     "read the configuration again"},
+     "read the configuration again", "  scale-agentctl reload\n"},
     {"restart", 1, 1, TABLE | JSON, false, false, false, sa_cmd_restart, "ACCOUNT",
-     "start its worker anew"},
+     "start its worker anew", "  scale-agentctl restart prod-eu-1\n"},
     {"pause", 1, 1, TABLE | JSON, false, false, false, sa_cmd_pause, "ACCOUNT",
-     "stop its worker until resume"},
+     "stop its worker until resume", "  scale-agentctl pause prod-eu-1\n"},
     {"resume", 1, 1, TABLE | JSON, false, false, false, sa_cmd_resume, "ACCOUNT",
-     "let it work again"},
+     "let it work again", "  scale-agentctl resume prod-eu-1\n"},
     {"log-level", 1, 1, TABLE | JSON, false, false, false, sa_cmd_log_level, "LEVEL",
-     "fatal, error, warn, info, debug or trace"},
-    {"check", 0, 64, TABLE | JSON, false, false, false, sa_cmd_check, "[FILE|DIRECTORY]...",
-     "every problem of the configuration; by default of the installed one"},
-    {"migrate", 1, 1, TABLE | JSON, false, false, false, sa_cmd_migrate, "FILE",
-     "what becomes of each key of an armory-agent.yml; exit code 1 if one is refused or unknown"},
-    {"config", 1, 65, TABLE | JSON, false, false, false, sa_cmd_config, "diff [FILE|DIRECTORY]...",
-     "what is set otherwise than by default, and in which file and line"},
-    {"discover", 0, 1, TABLE | JSON, false, false, true, sa_cmd_discover,
+     "fatal, error, warn, info, debug or trace", "  scale-agentctl log-level debug\n"},
+    {"check", 0, 64, TABLE | JSON | YAML, false, false, false, sa_cmd_check, "[FILE|DIRECTORY]...",
+     "every problem of the configuration; by default of the installed one",
+     "  scale-agentctl check\n"
+     "  scale-agentctl check /etc/scale-agent new-account.yml\n"},
+    {"migrate", 1, 1, TABLE | JSON | YAML, false, false, false, sa_cmd_migrate, "FILE",
+     "what becomes of each key of an armory-agent.yml; exit code 1 if one is refused or unknown",
+     "  scale-agentctl migrate armory-agent.yml\n"},
+    {"config", 1, 65, TABLE | JSON | YAML, false, false, false, sa_cmd_config,
+     "diff [FILE|DIRECTORY]...",
+     "what is set otherwise than by default, and in which file and line",
+     "  scale-agentctl config diff\n"
+     "  scale-agentctl config diff /etc/scale-agent -o yaml\n"},
+    {"discover", 0, 1, TABLE | JSON | YAML, false, false, true, sa_cmd_discover,
      "KUBECONFIG | --account ACCOUNT",
      "the contexts of a kubeconfig file, and accounts made of them; or what an account follows, "
-     "and what not and why"},
+     "and what not and why",
+     "  scale-agentctl discover ~/.kube/config\n"
+     "  scale-agentctl discover --account prod-eu-1\n"},
     {"doctor", 0, 64, TABLE | WIDE | JSON | YAML, false, false, true, sa_cmd_doctor,
      "[FILE|DIRECTORY]... [--account A]",
      "everything between here and there, step by step: what is wrong, and what to do; exit code 1 "
-     "with errors, 4 with warnings"},
+     "with errors, 4 with warnings",
+     "  scale-agentctl doctor\n"
+     "  scale-agentctl doctor --account prod-eu-1 -o wide\n"},
     {"support-dump", 0, 64, TABLE, false, false, false, sa_cmd_support_dump, "[FILE|DIRECTORY]...",
-     "what someone who helps needs to know, as one text"},
+     "what someone who helps needs to know, as one text",
+     "  scale-agentctl support-dump >dump.txt\n"},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -94,6 +117,23 @@ static void print_help(void)
     fputs(options_help, stdout);
 }
 
+static const char *const format_names[] = {
+    [SA_FORMAT_TABLE] = "table", [SA_FORMAT_WIDE] = "wide", [SA_FORMAT_JSON] = "json",
+    [SA_FORMAT_YAML] = "yaml",   [SA_FORMAT_NAME] = "name",
+};
+#define N_FORMATS (sizeof format_names / sizeof format_names[0])
+
+static void print_command_help(const struct command *c)
+{
+    printf("Usage: scale-agentctl %s %s%s[OPTION]...\n\n  %s\n\nFormats (-o):", c->name,
+           c->arguments, c->arguments[0] != '\0' ? " " : "", c->help);
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        if ((c->formats & (1u << i)) != 0)
+            printf(" %s", format_names[i]);
+    }
+    printf("\n\nExamples\n%s\nscale-agentctl --help has all options.\n", c->examples);
+}
+
 static int usage(const char *text, const char *word)
 {
     fprintf(stderr, "scale-agentctl: %s%s; see scale-agentctl --help\n", text, word);
@@ -102,12 +142,8 @@ static int usage(const char *text, const char *word)
 
 static int parse_format(const char *word, enum sa_format *out)
 {
-    static const char *const names[] = {
-        [SA_FORMAT_TABLE] = "table", [SA_FORMAT_WIDE] = "wide", [SA_FORMAT_JSON] = "json",
-        [SA_FORMAT_YAML] = "yaml",   [SA_FORMAT_NAME] = "name",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i], word) == 0) {
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        if (strcmp(format_names[i], word) == 0) {
             *out = (enum sa_format)i;
             return 0;
         }
@@ -118,7 +154,8 @@ static int parse_format(const char *word, enum sa_format *out)
 struct options {
     struct sa_cli cli;
     const char *n; /* of -n, which means two things */
-    bool done;     /* --help or --version was answered */
+    bool help;     /* --help was given */
+    bool done;     /* --version was answered */
 };
 
 enum { DATABASE = 256, ACCOUNT, NO_COLOR, VERSION };
@@ -152,8 +189,7 @@ static int take_option(struct options *o, int option)
         o->cli.colour = false;
         return 0;
     case 'h':
-        print_help();
-        o->done = true;
+        o->help = true;
         return 0;
     case VERSION:
         puts("scale-agentctl " SA_VERSION);
@@ -219,6 +255,10 @@ int main(int argc, char **argv)
         if (r != 0 || o.done)
             return r;
     }
+    if (o.help) {
+        print_help();
+        return SA_EXIT_OK;
+    }
     if (optind < argc && strcmp(argv[optind], "seal") == 0)
         return sa_cmd_seal(argc - optind, argv + optind);
     if (optind < argc && strcmp(argv[optind], "op") == 0)
@@ -231,11 +271,15 @@ int main(int argc, char **argv)
     }
     if (optind == argc) {
         print_help();
-        return SA_EXIT_USAGE;
+        return o.help ? SA_EXIT_OK : SA_EXIT_USAGE;
     }
     const struct command *cmd = find_command(argv[optind]);
     if (cmd == NULL)
         return usage("no such command: ", argv[optind]);
+    if (o.help) {
+        print_command_help(cmd);
+        return SA_EXIT_OK;
+    }
     o.cli.args = argv + optind + 1;
     o.cli.n_args = argc - optind - 1;
     return run(&o, cmd);

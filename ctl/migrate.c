@@ -174,7 +174,7 @@ int sa_cmd_migrate(const struct sa_cli *c)
     }
     walk(&m, root, "");
     sa_buf_init(&out, 0);
-    if (c->format == SA_FORMAT_JSON) {
+    if (sa_cli_data(c)) {
         print_json(&m, &out);
     } else {
         print_table(&m, c->colour, &out);
@@ -190,6 +190,6 @@ int sa_cmd_migrate(const struct sa_cli *c)
                    ROWS_MAX);
         return sa_cli_fail(err);
     }
-    int written = sa_put(&out);
+    int written = sa_cli_data(c) ? sa_cli_put(c, &out) : sa_put(&out);
     return bad ? SA_EXIT_NO : written;
 }

@@ -76,13 +76,13 @@ static int print(const struct sa_cli *cli, const cJSON *rows, const cJSON *end)
 }
 
 /* One object: {account, state, last_error, left_off, resources: [row...]}. Takes rows over. */
-static int print_json(cJSON *end, cJSON *rows)
+static int print_json(const struct sa_cli *c, cJSON *end, cJSON *rows)
 {
     if (!cJSON_AddItemToObject(end, "resources", rows)) {
         cJSON_Delete(rows);
         return SA_EXIT_NO;
     }
-    return sa_cli_print(end);
+    return sa_cli_print(c, end);
 }
 
 int sa_cmd_plan(const struct sa_cli *c)
@@ -101,8 +101,8 @@ int sa_cmd_plan(const struct sa_cli *c)
     if (!cJSON_IsObject(end)) {
         sa_err_set(&err, SA_EPROTOCOL, "the answer is not as expected; do versions differ?");
         r = sa_cli_fail(err);
-    } else if (c->format == SA_FORMAT_JSON) {
-        r = print_json(end, rows);
+    } else if (sa_cli_data(c)) {
+        r = print_json(c, end, rows);
         rows = NULL;
     } else {
         r = print(c, rows, end);

@@ -28,6 +28,7 @@ static const char help[] =
     "                     beside it (.pub); a key that is there stays\n"
     "      --key FILE     where, by default " STOCK_KEY "\n"
     "      --public FILE  the public half, by default " STOCK_PUBLIC "\n\n"
+    "Examples\n"
     "  sudo scale-agentctl seal --init\n"
     "  scale-agentctl seal prod.kubeconfig | sudo tee /etc/scale-agent/kubeconfigs/prod.sealed\n";
 

@@ -193,8 +193,8 @@ int sa_cmd_status(const struct sa_cli *c)
     if (sa_cli_status_of(c->socket, &status, &err) != 0)
         return sa_cli_fail(err);
     int r;
-    if (c->format == SA_FORMAT_JSON) {
-        r = sa_cli_print(status);
+    if (sa_cli_data(c)) {
+        r = sa_cli_print(c, status);
     } else {
         sa_buf_init(&out, 0);
         sa_status_head(status, c->colour, &out);
@@ -237,8 +237,8 @@ int sa_cmd_accounts(const struct sa_cli *c)
     if (sa_cli_ask(c->socket, "accounts", &accounts, &err) != 0)
         return sa_cli_fail(err);
     int r;
-    if (c->format == SA_FORMAT_JSON) {
-        r = sa_cli_print(accounts);
+    if (sa_cli_data(c)) {
+        r = sa_cli_print(c, accounts);
     } else {
         sa_buf_init(&out, 0);
         if (c->format == SA_FORMAT_NAME) {

@@ -48,7 +48,7 @@ int sa_cmd_top(const struct sa_cli *c)
             break;
         }
         double seconds = then == 0 ? 1 : (double)(at - then) / (double)SA_NS_PER_S;
-        r = c->format == SA_FORMAT_JSON ? sa_cli_print(now) : paint(c, now, before, seconds);
+        r = c->format == SA_FORMAT_JSON ? sa_cli_print(c, now) : paint(c, now, before, seconds);
         cJSON_Delete(before);
         before = now;
         then = at;

@@ -90,6 +90,8 @@ START_TEST(status_of_a_healthy_agent)
         "ACCOUNT   STATE       VERSION   WATCHES   OBJECTS   LAG     RESTARTS   LAST ERROR\n"
         "prod      streaming   v1.36.3   12        123.5k    2.5ms   2          -\n");
     check_run("status $S -o json", 0, "\"agent_id\":\t\"host1\"");
+    check_run("status $S -o yaml", 0, "  agent_id: host1\n");
+    check_run("accounts $S -o yaml", 0, "- name: prod\n");
     check_exact("accounts $S -o name", "prod\ntest\n");
     check_run("accounts $S", 0, "uid-1");
     check_run("top $S -n 1", 0, "EVENTS/S");
@@ -145,7 +147,7 @@ START_TEST(command_lines_are_checked)
     check_run("--help", 0, "Exit codes: 0 done");
     check_run("--version", 0, "scale-agentctl ");
     check_run("stats", 2, "no such command: stats");
-    check_run("status -o yaml", 2, "this format is not one of status");
+    check_run("status -o wide", 2, "this format is not one of status");
     check_run("status -o xml", 2, "no such format: xml");
     check_run("status --account a", 2, "--account is not an option of status");
     check_run("status -n 3", 2, "-n is not an option of status");
@@ -154,6 +156,26 @@ START_TEST(command_lines_are_checked)
     check_run("restart", 2, "Usage: scale-agentctl restart ACCOUNT");
     check_run("get", 2, "Usage: scale-agentctl get KIND");
     check_run("--nonsense", 2, "wrong option");
+    ctl_fixture_remove(&f);
+}
+END_TEST
+
+START_TEST(each_command_has_help_with_examples)
+{
+    static const char *const names[] = {
+        "status",  "top",      "accounts", "get",          "tail",  "reload",
+        "restart", "pause",    "resume",   "log-level",    "check", "migrate",
+        "config",  "discover", "doctor",   "support-dump", "seal"};
+    char args[64], want[64];
+    ctl_fixture_make(&f, NULL);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(args, sizeof args, "%s --help", names[i]);
+        snprintf(want, sizeof want, "Usage: scale-agentctl %s ", names[i]);
+        check_run(args, 0, want);
+        check_run(args, 0, "\nExamples\n  ");
+    }
+    check_run("status -h", 0, "Formats (-o): table json yaml\n");
+    check_run("stats --help", 2, "no such command: stats");
     ctl_fixture_remove(&f);
 }
 END_TEST
@@ -343,6 +365,7 @@ START_TEST(discover_shows_contexts_and_no_secret)
     free(out);
     check_run("discover $DIR/kc -o json", 0,
               "{\"context\":\"two\",\"server\":\"https://two:6443\",\"current\":true");
+    check_run("discover $DIR/kc -o yaml", 0, "- context: two\n  server: \"https://two:6443\"\n");
     write_file("kc", "a: b\n");
     check_run("discover $DIR/kc", 1, "is no kubeconfig file");
     write_file("kc", "a: [\n");
@@ -377,6 +400,7 @@ int main(void)
     tcase_add_test(t, orders_are_passed_on);
     tcase_add_test(t, no_daemon_is_said_plainly);
     tcase_add_test(t, command_lines_are_checked);
+    tcase_add_test(t, each_command_has_help_with_examples);
     tcase_add_test(t, get_finds_what_the_cache_has);
     tcase_add_test(t, get_says_what_is_not_there);
     tcase_add_test(t, get_knows_where_the_daemon_keeps_it);
