@@ -114,9 +114,10 @@ int sa_cmd_plan(const struct sa_cli *c);         /* plan.c: discover with --acco
 int sa_cmd_doctor(const struct sa_cli *c);       /* doctor.c */
 int sa_cmd_support_dump(const struct sa_cli *c); /* support.c */
 
-/* status.c, for top: the table of accounts of a status, and what its states come to. */
-void sa_status_table(const cJSON *status, const cJSON *before, double seconds, bool colour,
-                     struct sa_buf *out);
+/* status.c, for top: the table of accounts of a status, and what its states come to. Rates are
+ * since before, seconds ago; 0: none. */
+void sa_status_table(const cJSON *status, const cJSON *before, double seconds, bool wide,
+                     bool colour, struct sa_buf *out);
 void sa_status_head(const cJSON *status, bool colour, struct sa_buf *out);
 bool sa_status_degraded(const cJSON *status);
 

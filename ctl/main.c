@@ -28,9 +28,9 @@ static const struct command {
     const char *arguments, *help;
     const char *examples; /* a command line each */
 } commands[] = {
-    {"status", 0, 0, TABLE | JSON | YAML, false, false, false, sa_cmd_status, "",
+    {"status", 0, 0, TABLE | WIDE | JSON | YAML, false, false, false, sa_cmd_status, "",
      "the accounts and how they are; exit code 4 if one needs attention",
-     "  scale-agentctl status\n"
+     "  scale-agentctl status -o wide\n"
      "  scale-agentctl status -o json | jq -r '.accounts[] | select(.state != \"streaming\") | "
      ".name'\n"},
     {"top", 0, 0, TABLE | JSON, true, false, false, sa_cmd_top, "[-n COUNT]",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status and accounts: what the daemon says of itself, as tables. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,7 +116,15 @@ static const cJSON *account_named(const cJSON *status, const char *name)
     return NULL;
 }
 
-static void cell_error(struct sa_grid *t, const cJSON *a)
+static const char *or_dash(const char *text)
+{
+    return text[0] == '\0' ? "-" : text;
+}
+
+/* Columns that the table has beside those that it always has. */
+enum extra { BRIEF, WIDE, LIVE };
+
+static void cell_error(struct sa_grid *t, const cJSON *a, bool whole)
 {
     const char *text = sa_cli_string(a, "last_error");
     char age[32];
@@ -124,8 +133,9 @@ static void cell_error(struct sa_grid *t, const cJSON *a)
         return;
     }
     sa_format_age(sa_cli_num(a, "last_error_age_s"), age, sizeof age);
-    sa_grid_cell(t, SA_TONE_PLAIN, "%.*s%s (%s ago)", MAX_ERROR, text,
-                 strlen(text) > MAX_ERROR ? "..." : "", age);
+    bool cut = !whole && strlen(text) > MAX_ERROR;
+    sa_grid_cell(t, SA_TONE_PLAIN, "%.*s%s (%s ago)", cut ? MAX_ERROR : INT_MAX, text,
+                 cut ? "..." : "", age);
 }
 
 /* Growth of a counter since `before`, a second. A worker that was restarted begins at 0. */
@@ -135,42 +145,58 @@ static double rate(const cJSON *now, const cJSON *before, const char *name, doub
     return before == NULL || d < 0 || seconds <= 0 ? 0 : d / seconds;
 }
 
-static void add_row(struct sa_grid *t, const cJSON *a, const cJSON *before, double seconds)
+static void add_row(struct sa_grid *t, const cJSON *a, const cJSON *before, double seconds,
+                    enum extra extra)
 {
-    const char *state = sa_cli_string(a, "state"), *version = sa_cli_string(a, "version");
+    const char *state = sa_cli_string(a, "state");
     char objects[32], lag[32];
     sa_format_count(sa_cli_num(a, "objects"), objects, sizeof objects);
     sa_format_lag(sa_cli_num(a, "lag_microseconds"), lag, sizeof lag);
     sa_grid_cell(t, SA_TONE_PLAIN, "%s", sa_cli_string(a, "name"));
     sa_grid_cell(t, tone_of(state), "%s", state);
-    sa_grid_cell(t, SA_TONE_PLAIN, "%s", version[0] == '\0' ? "-" : version);
+    sa_grid_cell(t, SA_TONE_PLAIN, "%s", or_dash(sa_cli_string(a, "version")));
     sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "watches"));
     sa_grid_cell(t, SA_TONE_PLAIN, "%s", objects);
-    if (seconds > 0) {
+    if (extra == LIVE) {
         sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", rate(a, before, "events_total", seconds));
         sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", rate(a, before, "deltas_total", seconds));
-        sa_grid_cell(t, SA_TONE_PLAIN, "%.1fM", sa_cli_num(a, "memory_bytes") / 1e6);
+    } else if (extra == WIDE) {
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "events_total"));
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "deltas_total"));
     }
+    if (extra != BRIEF)
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.1fM", sa_cli_num(a, "memory_bytes") / 1e6);
     sa_grid_cell(t, SA_TONE_PLAIN, "%s", sa_cli_num(a, "events_total") > 0 ? lag : "-");
     sa_grid_cell(t, sa_cli_num(a, "restarts") > 0 ? SA_TONE_WARN : SA_TONE_PLAIN, "%.0f",
                  sa_cli_num(a, "restarts"));
-    cell_error(t, a);
+    if (extra == WIDE) {
+        sa_grid_cell(t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "pid"));
+        sa_grid_cell(t, SA_TONE_PLAIN, "%s", or_dash(sa_cli_string(a, "server")));
+    }
+    cell_error(t, a, extra == WIDE);
 }
 
-void sa_status_table(const cJSON *status, const cJSON *before, double seconds, bool colour,
-                     struct sa_buf *out)
+void sa_status_table(const cJSON *status, const cJSON *before, double seconds, bool wide,
+                     bool colour, struct sa_buf *out)
 {
-    static const char *const brief[] = {"ACCOUNT", "STATE", "VERSION",  "WATCHES",
-                                        "OBJECTS", "LAG",   "RESTARTS", "LAST ERROR"};
-    static const char *const live[] = {"ACCOUNT", "STATE",    "VERSION",   "WATCHES",
-                                       "OBJECTS", "EVENTS/S", "DELTAS/S",  "MEMORY",
-                                       "LAG",     "RESTARTS", "LAST ERROR"};
+    static const struct {
+        const char *heads[13];
+        size_t n;
+    } columns[] = {
+        [BRIEF] = {{"ACCOUNT", "STATE", "VERSION", "WATCHES", "OBJECTS", "LAG", "RESTARTS",
+                    "LAST ERROR"},
+                   8},
+        [WIDE] = {{"ACCOUNT", "STATE", "VERSION", "WATCHES", "OBJECTS", "EVENTS", "DELTAS",
+                   "MEMORY", "LAG", "RESTARTS", "PID", "SERVER", "LAST ERROR"},
+                  13},
+        [LIVE] = {{"ACCOUNT", "STATE", "VERSION", "WATCHES", "OBJECTS", "EVENTS/S", "DELTAS/S",
+                   "MEMORY", "LAG", "RESTARTS", "LAST ERROR"},
+                  11},
+    };
+    enum extra extra = seconds > 0 ? LIVE : wide ? WIDE : BRIEF;
     const cJSON *a;
     struct sa_grid t;
-    if (seconds > 0)
-        sa_grid_init(&t, live, sizeof live / sizeof live[0]);
-    else
-        sa_grid_init(&t, brief, sizeof brief / sizeof brief[0]);
+    sa_grid_init(&t, columns[extra].heads, columns[extra].n);
     /* what needs attention first; otherwise as configured */
     for (int round = 0; round < 2; round++) {
         cJSON_ArrayForEach(a, cJSON_GetObjectItemCaseSensitive(status, "accounts"))
@@ -178,7 +204,7 @@ void sa_status_table(const cJSON *status, const cJSON *before, double seconds, b
             if (is_degraded(sa_cli_string(a, "state")) == (round == 0))
                 add_row(&t, a,
                         before == NULL ? NULL : account_named(before, sa_cli_string(a, "name")),
-                        seconds);
+                        seconds, extra);
         }
     }
     sa_grid_print(&t, colour, out);
@@ -199,7 +225,7 @@ int sa_cmd_status(const struct sa_cli *c)
         sa_buf_init(&out, 0);
         sa_status_head(status, c->colour, &out);
         sa_buf_addc(&out, '\n');
-        sa_status_table(status, NULL, 0, c->colour, &out);
+        sa_status_table(status, NULL, 0, c->format == SA_FORMAT_WIDE, c->colour, &out);
         r = sa_put(&out);
     }
     if (r == SA_EXIT_OK && sa_status_degraded(status))
@@ -216,12 +242,11 @@ static void accounts_table(const cJSON *accounts, bool colour, struct sa_buf *ou
     sa_grid_init(&t, heads, sizeof heads / sizeof heads[0]);
     cJSON_ArrayForEach(a, accounts)
     {
-        const char *state = sa_cli_string(a, "state"), *server = sa_cli_string(a, "server");
-        const char *cluster = sa_cli_string(a, "cluster");
+        const char *state = sa_cli_string(a, "state");
         sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(a, "name"));
         sa_grid_cell(&t, tone_of(state), "%s", state);
-        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", server[0] == '\0' ? "-" : server);
-        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", cluster[0] == '\0' ? "-" : cluster);
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", or_dash(sa_cli_string(a, "server")));
+        sa_grid_cell(&t, SA_TONE_PLAIN, "%s", or_dash(sa_cli_string(a, "cluster")));
         sa_grid_cell(&t, SA_TONE_PLAIN, "%.0f", sa_cli_num(a, "pid"));
         sa_grid_cell(&t, SA_TONE_PLAIN, "%s", sa_cli_string(a, "file"));
     }

@@ -95,7 +95,7 @@ static void add_status(const struct sa_cli *c, struct sa_buf *out)
     }
     sa_status_head(status, false, out);
     sa_buf_addc(out, '\n');
-    sa_status_table(status, NULL, 0, false, out);
+    sa_status_table(status, NULL, 0, true, false, out);
     part(out, "status in full");
     char *text = cJSON_Print(status);
     sa_buf_addf(out, "%s\n", text == NULL ? "no memory" : text);

@@ -26,7 +26,7 @@ static int paint(const struct sa_cli *c, const cJSON *now, const cJSON *before, 
         sa_buf_adds(&out, "\033[H\033[2J");
     sa_status_head(now, c->colour, &out);
     sa_buf_addc(&out, '\n');
-    sa_status_table(now, before, seconds, c->colour, &out);
+    sa_status_table(now, before, seconds, false, c->colour, &out);
     if (!c->colour)
         sa_buf_addc(&out, '\n'); /* frames one below the other */
     return sa_put(&out);

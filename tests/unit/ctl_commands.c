@@ -89,6 +89,8 @@ START_TEST(status_of_a_healthy_agent)
         "\n"
         "ACCOUNT   STATE       VERSION   WATCHES   OBJECTS   LAG     RESTARTS   LAST ERROR\n"
         "prod      streaming   v1.36.3   12        123.5k    2.5ms   2          -\n");
+    check_run("status $S -o wide", 0, "EVENTS   DELTAS   MEMORY   LAG     RESTARTS   PID   SERVER");
+    check_run("status $S -o wide", 0, "   1.5M     2.5ms   2          ");
     check_run("status $S -o json", 0, "\"agent_id\":\t\"host1\"");
     check_run("status $S -o yaml", 0, "  agent_id: host1\n");
     check_run("accounts $S -o yaml", 0, "- name: prod\n");
@@ -147,7 +149,7 @@ START_TEST(command_lines_are_checked)
     check_run("--help", 0, "Exit codes: 0 done");
     check_run("--version", 0, "scale-agentctl ");
     check_run("stats", 2, "no such command: stats");
-    check_run("status -o wide", 2, "this format is not one of status");
+    check_run("accounts -o wide", 2, "this format is not one of accounts");
     check_run("status -o xml", 2, "no such format: xml");
     check_run("status --account a", 2, "--account is not an option of status");
     check_run("status -n 3", 2, "-n is not an option of status");
@@ -174,7 +176,7 @@ START_TEST(each_command_has_help_with_examples)
         check_run(args, 0, want);
         check_run(args, 0, "\nExamples\n  ");
     }
-    check_run("status -h", 0, "Formats (-o): table json yaml\n");
+    check_run("status -h", 0, "Formats (-o): table wide json yaml\n");
     check_run("stats --help", 2, "no such command: stats");
     ctl_fixture_remove(&f);
 }
