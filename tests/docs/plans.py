@@ -110,6 +110,8 @@ PLANS = {
     "README.md": Document(package=False, blocks=[
         shown("Kubernetes API server", "a picture"),
         left("scripts/demo", DEMO),
+        shown("ACCOUNT   STATE", "what it prints"),
+        shown("02:52:19.827", "what it prints"),
         left("scripts/test", "runs this"),
         run("scripts/package deb", without=INSTALL, streams="my-cluster"),
         left("cmake -G Ninja", "scripts/test begins so"),
