@@ -16,6 +16,7 @@ from rig.harness.clouddriver import Clouddriver  # noqa: E402
 from rig.harness.cluster import Cluster  # noqa: E402
 from rig.harness.cut import Balancer  # noqa: E402
 from rig.harness.mariadb import MariaDb  # noqa: E402
+from rig.harness.mysql import mysql_or  # noqa: E402
 from rig.harness.procs import wait_for  # noqa: E402
 from rig.harness.scrub import differences  # noqa: E402
 
@@ -47,7 +48,7 @@ class Replica(Clouddriver):
         """Its own user of the database, so that one sees there who wrote. Real ones share a user, and so may end each
         other's connections."""
         db.sql(f"CREATE USER '{self.user}'@'%' IDENTIFIED BY '{db.password}';"
-               f"GRANT PROCESS, CONNECTION ADMIN ON *.* TO '{self.user}'@'%';"
+               f"GRANT PROCESS, {db.ends_others} ON *.* TO '{self.user}'@'%';"
                "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, EXECUTE, SHOW VIEW"
                f" ON {db.name}.* TO '{self.user}'@'%';")
 
@@ -67,7 +68,7 @@ class Replica(Clouddriver):
 class World:
     def __init__(self, directory, seed, rate):
         self.dir = directory
-        self.db = MariaDb(directory / "db")
+        self.db = mysql_or(MariaDb, directory / "db")
         self.cluster = Cluster(directory, "real")
         self.load = Load(self.cluster, seed, rate, [k for k in manifests.DEFAULT if k.namespaced]).prepare()
         self.clouddrivers = [Replica(label, directory, self.db) for label in ("a", "b")]

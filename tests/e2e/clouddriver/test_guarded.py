@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clouddriver on PostgreSQL, with Fiat, and with client certificates at the agents' port: who may connect, bring which
-account, and see it; and a database that is away for a while."""
+"""Clouddriver on PostgreSQL (or the MySQL that MYSQL_TREE names), with Fiat, and with client certificates at the agents'
+port: who may connect, bring which account, and see it; and a database that is away for a while."""
 import http.server
 import json
 import socket
@@ -14,6 +14,7 @@ import urllib.parse
 from rig.harness import paths
 from rig.harness.agent import Agent, write_account
 from rig.harness.clouddriver import Clouddriver
+from rig.harness.mysql import mysql_or
 from rig.harness.postgres import Postgres
 from rig.harness.procs import free_port, wait_for
 from rig.harness.sim import Sim
@@ -85,7 +86,7 @@ class Guarded(unittest.TestCase):
         cls.certificates = Certificates(cls.dir / "certificates")
         cls.sim = Sim(cls.dir / "sim", 2, objects=100, paused="true")
         cls.addClassCleanup(cls.sim.stop)
-        cls.db = Postgres(cls.dir / "db")
+        cls.db = mysql_or(Postgres, cls.dir / "db")
         fiat = free_port()
         chain, key = cls.certificates.issue("clouddriver")
         cls.clouddriver = Clouddriver(cls.dir / "clouddriver", cls.db, config={
@@ -132,7 +133,7 @@ class Guarded(unittest.TestCase):
     def pods(self, account):
         return {row[0] for row in self.db.sql("SELECT id FROM cats_v1_pod WHERE agent LIKE '" + account + "/%'")}
 
-    def test_rows_are_in_postgresql(self):
+    def test_rows_are_in_the_database(self):
         expected = sum(kind == "Pod" for kind, _, _ in self.sim.state(0)["sim-0000"])
         for account in (OPEN, GUARDED):
             wait_for(f"pods of {account}", lambda a=account: len(self.pods(a)) == expected, 30)

@@ -6,6 +6,7 @@ import unittest
 from rig.harness import paths
 from rig.harness.clouddriver import Clouddriver
 from rig.harness.mariadb import MariaDb
+from rig.harness.mysql import mysql_or
 from rig.harness.procs import wait_for
 
 
@@ -15,7 +16,7 @@ class RefusedStart(unittest.TestCase):
             scratch = paths.Scratch("refused")
             self.addCleanup(scratch.close)
             self.dir = scratch.path
-            self.db = MariaDb(self.dir / "db").start()
+            self.db = mysql_or(MariaDb, self.dir / "db").start()
             self.addCleanup(self.db.stop)
         except paths.Missing as e:
             self.skipTest(str(e))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Clouddriver on MariaDB with the plugin, the real agent and a real API server; beside the agent's account
-a stock one over the same cluster, which Clouddriver polls with kubectl."""
+"""A real Clouddriver on MariaDB (or the MySQL that MYSQL_TREE names) with the plugin, the real agent and a real API
+server; beside the agent's account a stock one over the same cluster, which Clouddriver polls with kubectl."""
 import json
 import pathlib
 import sys
@@ -12,6 +12,7 @@ from rig.harness.agent import Agent, write_account  # noqa: E402
 from rig.harness.clouddriver import Clouddriver, cache_reads  # noqa: E402
 from rig.harness.cluster import Cluster  # noqa: E402
 from rig.harness.mariadb import MariaDb  # noqa: E402
+from rig.harness.mysql import mysql_or  # noqa: E402
 from rig.harness.procs import wait_for  # noqa: E402,F401
 
 STREAMED = "streamed"
@@ -41,7 +42,7 @@ class World(unittest.TestCase):
     def _make(cls):
         cls.scratch = paths.Scratch("clouddriver")
         cls.addClassCleanup(cls.scratch.close)
-        cls.db = MariaDb(cls.scratch.path / "db")
+        cls.db = mysql_or(MariaDb, cls.scratch.path / "db")
         config = {"sql": {"agent": {"poll": {"intervalSeconds": 3}}}, **cls.clouddriver_config}
         ours = {}
         if cls.token:

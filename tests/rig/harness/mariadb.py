@@ -26,11 +26,11 @@ class MariaDb:
     """Keeps its data and port over restarts."""
 
     password = "clouddriver-test"
+    called = "mariadbd"
+    ends_others = "CONNECTION ADMIN"  # the right to end connections of other users
 
     def __init__(self, directory, name="clouddriver", options=()):
-        self.server = next((s for s in SERVER if shutil.which(s)), None)
-        if self.server is None or not all(map(shutil.which, ("mariadb-install-db", "mariadb"))):
-            raise paths.Missing("MariaDB is not installed (Debian's packages mariadb-server-core, mariadb-client-core)")
+        self.program = self.find()
         self.name = name
         self.options = options
         self.dir = pathlib.Path(directory)
@@ -38,22 +38,32 @@ class MariaDb:
         self.socket = self.dir / "socket"
         self.process = None
 
+    def find(self):
+        """The server, and options that have to come first; Missing if it or its client is not there."""
+        server = next((s for s in SERVER if shutil.which(s)), None)
+        if server is None or not all(map(shutil.which, ("mariadb-install-db", "mariadb"))):
+            raise paths.Missing("MariaDB is not installed (Debian's packages mariadb-server-core, mariadb-client-core)")
+        return [server, "--no-defaults"]
+
+    def install(self, *options):
+        """The command that makes an empty data directory."""
+        return ["mariadb-install-db", "--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal",
+                "--force",  # what looks the host's name up is in the service's package
+                *options]
+
     def start(self):
         user = ["--user=" + pwd.getpwuid(os.geteuid()).pw_name]
         fresh = not (self.dir / "data").exists()
         if fresh:
             self.dir.mkdir(parents=True, exist_ok=True)
-            r = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.dir}/data", "--skip-test-db",
-                                "--auth-root-authentication-method=normal",
-                                "--force",  # what looks the host's name up is in the service's package
-                                *user],
+            r = subprocess.run(self.install(f"--datadir={self.dir}/data", *user),
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
             if r.returncode != 0:
-                raise RuntimeError(f"mariadb-install-db: {r.stdout}")
-        self.process = Process([self.server, "--no-defaults", f"--datadir={self.dir}/data", f"--port={self.port}",
+                raise RuntimeError(f"making {self.dir}/data: {r.stdout}")
+        self.process = Process([*self.program, f"--datadir={self.dir}/data", f"--port={self.port}",
                                 "--bind-address=127.0.0.1", f"--socket={self.socket}", f"--pid-file={self.dir}/pid",
-                                "--max-connections=500", *user, *self.options], self.dir / "log", "mariadbd")
-        wait_for("MariaDB's socket", self._answers, 60)
+                                "--max-connections=500", *user, *self.options], self.dir / "log", self.called)
+        wait_for(f"{self.called}'s socket", self._answers, 60)
         if fresh:
             self.sql(RIGHTS.format(name=self.name, password=self.password), database=False)
         return self
