@@ -105,7 +105,18 @@ SEALED = "grep -q scale-agent-sealed /etc/scale-agent/kubeconfigs/prod.sealed" +
 LOGS_CAN_BE_READ = """timeout 120 sh -c '
         until kubectl get nodes -o jsonpath="{.items[*].status.addresses[*].address}" | grep -q . &&
             kubectl -n shop logs deployment/web --tail=1; do sleep 0.5; done'"""
+# The plain key is gone before the service starts.
+SEALED_BY_CREDENTIAL = "mv /etc/scale-agent/seal.key away.key" + _streams("sealed", "/etc/scale-agent/kubeconfigs/prod.sealed") + """
+        rm -r /etc/systemd/system/scale-agent.service.d /etc/credstore.encrypted /etc/scale-agent/scale-agent.d/seal.yml \\
+            /etc/scale-agent/accounts.d/sealed.yml
+        systemctl daemon-reload"""
+EDIT = {"sudo systemctl edit": "an editor, for the block that comes next"}
 OVERRIDE = "/etc/systemd/system/scale-agent.service.d/override.conf"
+ENCRYPTED_KEY = f"""
+        systemctl daemon-reload && systemctl restart scale-agent
+        cmp agent.key /run/credentials/scale-agent.service/scale-agent.clouddriver-key
+        rm -r /etc/credstore.encrypted {OVERRIDE} /etc/scale-agent/scale-agent.d/tls.yml
+        systemctl daemon-reload && systemctl restart scale-agent"""
 PLANS = {
     "README.md": Document(package=False, blocks=[
         shown("Kubernetes API server", "a picture"),
@@ -154,13 +165,15 @@ PLANS = {
         policy('path "secret/data'),
         run("sudo install -d -m 700 /etc/credstore", vault=True, given='echo "$VAULT_TOKEN" >vault-token', then=IN_VAULT),
         manifest("apiVersion: rbac"),
-        run("sudo install -d -m 700 /etc/credstore", without={"sudo systemctl edit": "an editor, for the block that comes next"},
+        run("sudo install -d -m 700 /etc/credstore", without=EDIT,
             given="printf '[default]\\naws_access_key_id=AKIAFILE\\naws_secret_access_key=file-secret\\n' >aws-credentials"),
         file("[Service]", OVERRIDE, given=f"install -d {OVERRIDE.rsplit('/', 1)[0]}; "
              f"printf '[Service]\\nEnvironment=AWS_ENDPOINT_URL=%s\\n' $STORES >{OVERRIDE.rsplit('/', 1)[0]}/stores.conf", then=IN_S3),
         run("sudo scale-agentctl seal --init", given="install -o ann -m 600 ~ann/.kube/config prod.kubeconfig && mkdir -p /etc/scale-agent/kubeconfigs",
             then=SEALED),
-        left("secrets:", "a line of settings that takes systemd's credential"),
+        run("sudo install -d -m 700 /etc/credstore.encrypted", without=EDIT),
+        file("[Service]", OVERRIDE, given=f"install -d {OVERRIDE.rsplit('/', 1)[0]}", then="systemctl daemon-reload"),
+        file("# /etc/scale-agent/scale-agent.d/seal.yml", then=SEALED_BY_CREDENTIAL),
     ]),
     "docs/how-to/diagnose-by-hand.md": Document(begin=f"""
             {KUBECONFIG.format("prod")}
@@ -203,7 +216,9 @@ PLANS = {
         run("sudo scale-agentctl status", says={"sudo scale-agentctl status": "clouddriver.example.com"}),
         file("# /etc/scale-agent/scale-agent.d/tls.yml",
              given="install -D -m 600 agent.key /etc/credstore/scale-agent.clouddriver-key",
-             then="systemctl restart scale-agent && rm -r /etc/credstore /etc/scale-agent/scale-agent.d/tls.yml && systemctl restart scale-agent"),
+             then="systemctl restart scale-agent && rm -r /etc/credstore"),
+        run("sudo install -d -m 700 /etc/credstore.encrypted", without=EDIT),
+        file("[Service]", OVERRIDE, given=f"install -d {OVERRIDE.rsplit('/', 1)[0]}", then=ENCRYPTED_KEY),
     ]),
     "docs/how-to/see-what-it-does.md": Document([
         run("scale-agentctl status", root=True, endless=("scale-agentctl top",)),

@@ -261,6 +261,26 @@ class Lifecycle:
         self.machine.run("rm -r /etc/credstore /etc/scale-agent/accounts.d/given.yml && systemctl restart scale-agent.service")
         self.wait_streaming("without credentials", 15)
 
+    @full_form
+    def test_26_the_key_of_sealed_files_encrypted(self):
+        """The key that opens a sealed kubeconfig, which systemd alone can read."""
+        unit = "/etc/systemd/system/scale-agent.service.d"
+        self.machine.run(f"install -d -m 700 /etc/credstore.encrypted && mkdir -p {unit} && scale-agentctl seal --init && "
+                         "scale-agentctl seal /etc/scale-agent/kubeconfigs/prod.yml >/etc/scale-agent/kubeconfigs/prod.sealed && "
+                         "systemd-creds encrypt --with-key=host --name=scale-agent.seal-key /etc/scale-agent/seal.key "
+                         "/etc/credstore.encrypted/scale-agent.seal-key && rm /etc/scale-agent/seal.key")
+        self.machine.write("/etc/scale-agent/accounts.d/sealed.yml",
+                           "name: sealed\nkubeconfigFile: /etc/scale-agent/kubeconfigs/prod.sealed\n")
+        wait_for("the account to be refused", lambda: "sealKeyFile" in (self.machine.account("sealed") or {}).get("last_error", ""), 15)
+        self.machine.write("/etc/scale-agent/scale-agent.d/seal.yml",
+                           "secrets: {sealKeyFile: '${CREDENTIALS_DIRECTORY}/scale-agent.seal-key'}\n")
+        self.machine.write(f"{unit}/seal.conf", "[Service]\nLoadCredentialEncrypted=scale-agent.seal-key\n")
+        self.machine.run("systemctl daemon-reload && systemctl restart scale-agent.service")
+        self.wait_streaming("a sealed kubeconfig", 15, "sealed")
+        self.machine.run(f"cd /etc/scale-agent && rm -r /etc/credstore.encrypted {unit} seal.pub kubeconfigs/prod.sealed "
+                         "accounts.d/sealed.yml scale-agent.d/seal.yml && systemctl daemon-reload && systemctl restart scale-agent.service")
+        self.wait_streaming("without credentials", 15)
+
     def test_30_a_second_instance(self):
         self.machine.run("mkdir -p /etc/scale-agent/east/accounts.d")
         self.machine.write("/etc/scale-agent/east/scale-agent.yml",
