@@ -242,6 +242,17 @@ static int run(struct options *o, const struct command *cmd)
     return cmd->run(c);
 }
 
+/* args from the command on: "help" becomes --help, "help COMMAND" COMMAND --help. */
+static void take_help(int n_args, char **args)
+{
+    static char option[] = "--help";
+    if (n_args == 0 || strcmp(args[0], "help") != 0)
+        return;
+    if (n_args > 1)
+        args[0] = args[1];
+    args[n_args > 1 ? 1 : 0] = option;
+}
+
 int main(int argc, char **argv)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -259,6 +270,7 @@ int main(int argc, char **argv)
         print_help();
         return SA_EXIT_OK;
     }
+    take_help(argc - optind, argv + optind);
     if (optind < argc && strcmp(argv[optind], "seal") == 0)
         return sa_cmd_seal(argc - optind, argv + optind);
     if (optind < argc && strcmp(argv[optind], "op") == 0)

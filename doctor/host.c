@@ -70,6 +70,9 @@ static void exam_users(struct sa_exam *x, const struct sa_settings *s)
         sa_exam_bad(x, SA_HEALTH_WARNING, "users",
                     "Make the user (the packages do), or set the key user to one that is there.",
                     "%s", said);
+    else if (id.range_count == 0)
+        sa_exam_ok(x, "users", "all processes run as uid %u; with uidRange each worker has its own",
+                   (unsigned)id.uid);
     else
         sa_exam_ok(x, "users", "workers run as uids from %u on, all else as uid %u",
                    (unsigned)sa_identity_worker_uid(&id, 0), (unsigned)id.uid);

@@ -231,6 +231,13 @@ class Doctor(unittest.TestCase):
         self.assertEqual({k for k, c in found.items() if c["state"] == "error"}, {("host", "configuration")})
         self.assertRegex(found["host", "configuration"]["found"], r"one\.yml:1:\d+: .*kindz.*kinds")
 
+    @unittest.skipIf(os.geteuid(), "root alone gives its processes to others")
+    def test_who_runs_what(self):
+        for more, says in (({}, r"^all processes run as uid \d+; with uidRange"),
+                           ({"uidRange": {"first": 2100000000, "count": 10}}, r"^workers run as uids from 2100000000 on")):
+            self.settings(user="nobody", **more)
+            self.assertRegex(self.ask()["host", "users"]["found"], says)
+
     def test_malformed_yaml(self):
         self.account(self.cluster())
         (self.etc / "accounts.d" / "one.yml").write_text("name: one\nkubeconfigFile: [unfinished\n")

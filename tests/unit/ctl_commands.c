@@ -147,6 +147,11 @@ START_TEST(command_lines_are_checked)
     ctl_fixture_make(&f, NULL);
     check_run("", 2, "Usage: ");
     check_run("--help", 0, "Exit codes: 0 done");
+    check_run("help", 0, "Exit codes: 0 done");
+    check_run("help get", 0, "Usage: scale-agentctl get KIND");
+    check_run("help op", 0, "Usage: scale-agentctl op");
+    check_run("help seal", 0, "Usage: scale-agentctl seal");
+    check_run("help stats", 2, "no such command: stats");
     check_run("--version", 0, "scale-agentctl ");
     check_run("stats", 2, "no such command: stats");
     check_run("accounts -o wide", 2, "this format is not one of accounts");

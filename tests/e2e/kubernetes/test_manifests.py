@@ -248,8 +248,9 @@ class AsAPod(unittest.TestCase):
         config.mkdir()
         for name, text in data.items():
             (config / name).write_text(text)
+        given = {e["name"]: e["value"] for e in container.get("env", [])}
         r = subprocess.run(self.in_pod(config, [*container["command"], *container.get("args", [])]), stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, env=self.environment())
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, env={**self.environment(), **given})
         phase = "Failed" if r.returncode else "Succeeded"
         self.cluster.kubectl("-n", "tried", "patch", "pod", "tried-scale-agent-check", "--subresource=status", "--type=merge",
                              "-p", json.dumps({"status": {"phase": phase}}))
@@ -263,7 +264,8 @@ class AsAPod(unittest.TestCase):
         work.chmod(0o755)
         self.project(self.token()[1])
         self.helm_does("install", "tried", CHART, "--create-namespace", "--set", ADDRESS)
-        for more, code, word in (((), 0, "The configuration is valid"),
+        named = ("config.agentId=${WHO}", "extraEnv[0].name=WHO", "extraEnv[0].value=blue", "image.pullSecrets[0].name=registry")
+        for more, code, word in ((("--set", ",".join(named)), 0, "The configuration is valid"),
                                  (("--set", "config.kubernetes.auditSecond=600"), 1, "auditSecond")):
             self.helm_does("upgrade", "tried", CHART, "--set", ADDRESS, *more)
             with self.live_helm("test", "tried", "--timeout", "150s") as helm:

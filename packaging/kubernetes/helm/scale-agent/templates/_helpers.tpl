@@ -32,6 +32,20 @@ spin-clouddriver-grpc:9091
 {{- end -}}
 {{- end -}}
 
+{{- /* What the configuration may name as ${VAR}, in the pod and in its test. */ -}}
+{{- define "scale-agent.env" -}}
+{{- if .Values.clouddriver.token.secret -}}
+- name: CLOUDDRIVER_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.clouddriver.token.secret }}
+      key: {{ .Values.clouddriver.token.key }}
+{{ end -}}
+{{- with .Values.extraEnv -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The accounts, as the agent's configuration has them. */ -}}
 {{- define "scale-agent.accounts" -}}
 {{- if eq .Values.mode "agent" -}}
