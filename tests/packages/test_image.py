@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The container image, without a container engine: its layout is as OCI's image-spec says, and the tree in it runs the
-agent as a pod would, read-only and without rights, in namespaces of its own."""
+agent as a pod would, read-only and without rights, in namespaces of its own. What the Dockerfile does is done in a Debian
+tree, and its agent started."""
 import gzip
 import hashlib
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -113,6 +116,33 @@ class Image(unittest.TestCase):
             agent.check()
             return len(peer.rows()) >= 40
         wait_for("the objects", arrived, 40)
+
+
+class Dockerfile(unittest.TestCase):
+    def test_the_agent_starts_in_what_it_makes(self):
+        """As with "docker run", which lays nothing over the directories that the agent writes to."""
+        deb, = lifecycle.packages_of("bookworm", "scale-agent_*.deb")
+        tree = lifecycle.tree_of("bookworm")
+        scratch = paths.Scratch("dockerfile")
+        self.addCleanup(scratch.close)
+        work = scratch.path / "work"
+        work.mkdir()
+        shutil.copy(deb, work)
+        text = (paths.ROOT / "packaging/container/Dockerfile").read_text()
+        (work / "steps").write_text(re.search(r"^RUN ((?:.*\\\n)*.*)$", text, re.M).group(1) + "\n")
+        user, group = re.search(r"^USER (\d+):(\d+)$", text, re.M).groups()
+        entry = shlex.join(json.loads(re.search(r"^ENTRYPOINT (.*)$", text, re.M).group(1)))
+        (work / "run").write_text(f"""cp /work/*.deb /tmp && sh -e /work/steps
+            printf 'sink: sqlite\\nserver: {{port: 0}}\\n' >/etc/scale-agent/scale-agent.yml
+            setpriv --reuid {user} --regid {group} --clear-groups --no-new-privs --bounding-set -all {entry} &
+            trap "kill $!" EXIT
+            timeout 60 sh -c "until scale-agentctl status; do kill -0 $! || exit 1; sleep 0.2; done"
+            """)
+        r = subprocess.run(["bash", "-c", '. scripts/lib/common.sh && . scripts/lib/trees.sh && . scripts/lib/packaging.sh && '
+                            'in_overlay "$@" bash -e /work/run', "-", tree, str(work)], cwd=paths.ROOT, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+        self.assertEqual(r.returncode, 0, r.stdout[-3000:])
+        self.assertIn("0 accounts", r.stdout)
 
 
 if __name__ == "__main__":
