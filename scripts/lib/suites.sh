@@ -233,6 +233,7 @@ suite_restart() { scripts/soak restart --short; }
 
 suite_manual() {
     have mandoc || skip "mandoc is not installed"
+    have zsh || (install zsh) >/dev/null 2>&1 # without it, one test less
     "$PYTHON" tests/packages/manual.py "$BUILD"
 }
 

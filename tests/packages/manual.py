@@ -3,6 +3,7 @@
 Completion is asked as well: it offers every command."""
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -74,6 +75,21 @@ class Manual(unittest.TestCase):
                   "printf '%s\\n' \"${COMPREPLY[@]}\"")
         said = output("bash", "-c", script, cwd=ROOT, env={"PATH": f"{CTL.parent}:/usr/bin:/bin"})
         self.assertEqual(said.split(), ["--no-color"])
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_completion_of_zsh(self):
+        def offered(*words):
+            """By the script itself; what zsh does with what it offers is zsh's."""
+            said = output("zsh", "-fc", "_describe() { print -l -- ${(P)2} }; _values() { print -l -- ${@:2} }; _files() { print FILES }; "
+                          "service=$1 words=($@) CURRENT=$# PREFIX=$@[-1]; source packaging/completion/_scale-agent", "zsh", *words,
+                          cwd=ROOT, env={"PATH": f"{CTL.parent}:{DAEMON.parent}:/usr/bin:/bin"})
+            return [line.split(":")[0] for line in said.splitlines()]
+        self.assertEqual(sorted(offered("scale-agentctl", "")), sorted(set(commands())))
+        self.assertEqual(set(offered("scale-agentctl", "status", "-")), options(output(CTL, "--help")))
+        self.assertEqual(set(offered("scale-agentd", "-")), options(output(DAEMON, "--help")))
+        self.assertEqual(offered("scale-agentctl", "-o", ""), ["table", "wide", "json", "yaml", "name"])
+        self.assertEqual(offered("scale-agentctl", "log-level", ""), offered("scale-agentd", "--log-level", ""))
+        self.assertEqual(offered("scale-agentctl", "check", ""), ["FILES"])
 
 
 if __name__ == "__main__":
