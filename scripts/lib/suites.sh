@@ -30,7 +30,7 @@ convergence|more|900|short soak: processes killed, network cut, API server resta
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing
 docs|core|60|documents: links, and that each command, setting and value in them is there
-manual|core|60|manual pages: well formed, with every command, option and key
+manual|core|240|manual pages: well formed, with every command, option and key
 packages|more|3600|packages in booted systems, from installation to purge; by itself (--only): of all kinds, with SA_PACKAGES_WORKERS=1000 so many workers, Debian'"'"'s kernels, README, how-tos and demo followed'
 
 # RUNNING: the one that runs, from scripts/test
@@ -233,7 +233,7 @@ suite_restart() { scripts/soak restart --short; }
 
 suite_manual() {
     have mandoc || skip "mandoc is not installed"
-    have zsh || (install zsh) >/dev/null 2>&1 # without it, one test less
+    have zsh || (install zsh) >/dev/null 2>&1 # where it can't be had, one test less
     "$PYTHON" tests/packages/manual.py "$BUILD"
 }
 
