@@ -41,6 +41,15 @@ class Rules(unittest.TestCase):
         tested = set(re.findall(r"alertname: (\w+)", (GRAFANA / "alerts_test.yml").read_text()))
         self.assertEqual(alerts, tested)
 
+    def test_what_they_tell_to_do_can_be_done(self):
+        named = set(re.findall(r"`scale-agentctl ([^`]+)`", (GRAFANA / "alerts.yml").read_text()))
+        self.assertGreater(len(named), 1)
+        for command in named:
+            words = command.replace("{{ $labels.account }}", "a").split()
+            r = subprocess.run([paths.program("ctl/scale-agentctl"), "-s", "/nonexistent", *words], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertNotEqual(r.returncode, 2, f"{command}: {r.stderr}")  # 2: the command line is wrong
+
 
 class Metrics(unittest.TestCase):
     @classmethod
