@@ -25,7 +25,7 @@ vault|more|1800|kubeconfig files in a real Vault
 kubernetes|more|900|chart and manifests on a real API server, and the agent as their pod would run it
 plugin|more|900|the Clouddriver plugin: its parts, on a real MariaDB, and with the real agent at the other end
 mysql|more|1500|the plugin'"'"'s tables, rows and statements on MySQL 5.7 and 8.0
-clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server; short soaks of it
+clouddriver|more|2400|a real Clouddriver (CLOUDDRIVER_HOME) with the plugin, the agent and a real API server, on MySQL if MYSQL_TREE names one; short soaks of it
 convergence|more|900|short soak: processes killed, network cut, API server restarted
 outage|core|180|short soak: the other side away
 restart|core|180|short soak: restarts over unchanged clusters send nothing
@@ -220,8 +220,22 @@ suite_clouddriver() {
     # shellcheck source=scripts/lib/build.sh
     . scripts/lib/build.sh
     build_plugin || skip "the plugin can't be built"
-    "$PYTHON" -m unittest discover -s tests/e2e/clouddriver && scripts/soak clouddriver --short &&
+    "$PYTHON" -m unittest discover -s tests/e2e/clouddriver && clouddriver_on_mysql && scripts/soak clouddriver --short &&
         scripts/soak clouddriver-restart --short
+}
+
+# One module on MySQL, where it is to be had; MYSQL_TREE (the path of a tree as suite mysql unpacks them) has all of them there.
+clouddriver_on_mysql() {
+    local why
+    [ -z "${MYSQL_TREE:-}" ] || return 0
+    # shellcheck source=scripts/lib/trees.sh
+    . scripts/lib/trees.sh
+    if ! why=$({ [ "$(id -u)" = 0 ] || die "it can be unpacked by root alone"; install mmdebstrap &&
+        ubuntu_tree jammy mysql-server-core-8.0; } 2>&1); then
+        echo "MySQL is left out: ${why##*$'\n'}"
+        return 0
+    fi
+    MYSQL_TREE=${why##*$'\n'} "$PYTHON" -m unittest discover -s tests/e2e/clouddriver -p test_read_only.py
 }
 
 suite_convergence() {

@@ -65,6 +65,7 @@ public final class Engine implements AgentDirectory, AutoCloseable {
           });
   private final AtomicLong resultBytes = new AtomicLong(); // of results that are not yet whole
   private boolean renewalFails; // of the lease's thread
+  private volatile boolean checkFails;
   private volatile boolean closed;
 
   public Engine(
@@ -299,6 +300,7 @@ public final class Engine implements AgentDirectory, AutoCloseable {
 
   /**
    * Looks, on a writer, after accounts on standby and agents that have gone to another Clouddriver.
+   * That it fails is said once, until it does no more.
    */
   private void checkSoon() {
     if (!agents.isEmpty() && checking.compareAndSet(false, true)) {
@@ -311,8 +313,12 @@ public final class Engine implements AgentDirectory, AutoCloseable {
     try {
       promote();
       leaveSuperseded();
+      checkFails = false;
     } catch (StoreUnavailableException e) {
-      log.warn("accounts on standby can't be looked after: {}", e.getMessage());
+      if (!checkFails) {
+        log.warn("accounts on standby can't be looked after: {}", e.getMessage());
+      }
+      checkFails = true;
     } catch (RuntimeException e) {
       log.error("accounts on standby can't be looked after", e);
     }

@@ -3,7 +3,6 @@ package io.scaleagent.clouddriver.store;
 
 import io.scaleagent.clouddriver.protocol.StoreUnavailableException;
 import java.sql.SQLException;
-import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
 import javax.sql.DataSource;
@@ -44,8 +43,8 @@ public final class Database implements AutoCloseable {
 
   /** With Clouddriver's connections. */
   public Database(DSLContext dsl) {
-    this.dsl = Objects.requireNonNull(dsl);
-    this.transactions = dsl;
+    this.dsl = DSL.using(DriversError.keptBy(dsl.configuration()));
+    this.transactions = this.dsl;
     this.sql = Sql.of(dsl);
     this.readCommitted = sql == Sql.MYSQL && rowsInBinaryLog(dsl);
     this.own = null;
@@ -69,8 +68,8 @@ public final class Database implements AutoCloseable {
       log.info(
           "Clouddriver's pool of connections is {}: it is used as it is",
           clouddrivers.getClass().getName());
-      this.dsl = dsl;
-      this.transactions = dsl;
+      this.dsl = DSL.using(DriversError.keptBy(dsl.configuration()));
+      this.transactions = this.dsl;
     } else {
       this.dsl = over(dsl, own.statements());
       this.transactions = over(dsl, own.transactions());
@@ -81,7 +80,7 @@ public final class Database implements AutoCloseable {
   private static DSLContext over(DSLContext dsl, DataSource pool) {
     ConnectionProvider connections = new DataSourceConnectionProvider(pool);
     return DSL.using(
-        dsl.configuration()
+        DriversError.keptBy(dsl.configuration())
             .derive(SettingsTools.clone(dsl.settings()).withFetchWarnings(false))
             .derive(connections)
             .derive(new DefaultTransactionProvider(connections, false)));
