@@ -281,6 +281,15 @@ class Lifecycle:
                          "accounts.d/sealed.yml scale-agent.d/seal.yml && systemctl daemon-reload && systemctl restart scale-agent.service")
         self.wait_streaming("without credentials", 15)
 
+    @full_form
+    def test_27_logrotate(self):
+        """By the package's file for it: what is written afterwards is in a new log."""
+        self.machine.write("/etc/scale-agent/scale-agent.d/log.yml", "logging: {file: /var/log/scale-agent/agent.log, maxSizeMb: 0}\n")
+        self.machine.run("systemctl reload scale-agent.service && logrotate -f /etc/logrotate.d/scale-agent && "
+                         "test -s /var/log/scale-agent/agent.log.1")
+        wait_for("a new log", lambda: self.machine.code("scale-agentctl reload && test -s /var/log/scale-agent/agent.log") == 0, 10)
+        self.machine.run("rm /etc/scale-agent/scale-agent.d/log.yml && systemctl reload scale-agent.service && rm /var/log/scale-agent/*")
+
     def test_30_a_second_instance(self):
         self.machine.run("mkdir -p /etc/scale-agent/east/accounts.d")
         self.machine.write("/etc/scale-agent/east/scale-agent.yml",
