@@ -102,7 +102,12 @@ public final class PeerEndpoint {
     }
     return perform(call, hex(head.id))
         .handle((parts, thrown) -> thrown == null ? Call.answer(parts) : failure(thrown))
-        .thenApply(plain -> new Reply(200, seal.response(head.id, plain), null));
+        .thenApply(plain -> new Reply(200, seal.response(head.id, plain), null))
+        .exceptionally(
+            thrown -> {
+              log.error("An answer to another Clouddriver at {} can't be made", from, thrown);
+              return new Reply(500, null, "what was asked has ended, but its answer can't be made");
+            });
   }
 
   private byte[] open(Seal seal, byte[] request) throws Seal.BrokenException {
@@ -134,6 +139,14 @@ public final class PeerEndpoint {
   }
 
   private CompletableFuture<List<byte[]>> perform(Call call, String id) {
+    try {
+      return start(call, id);
+    } catch (RuntimeException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  private CompletableFuture<List<byte[]>> start(Call call, String id) {
     switch (call.what) {
       case OPERATION:
         return operation(call, id);
@@ -158,15 +171,11 @@ public final class PeerEndpoint {
       return CompletableFuture.failedFuture(
           new CarrierException("this Clouddriver does not take operations yet", false));
     }
-    try {
-      CompletableFuture<List<byte[]>> result =
-          to.run(call.about, call.body, Duration.ofMillis(Math.max(1, call.timeoutMillis)));
-      running.put(id, result);
-      result.whenComplete((parts, thrown) -> running.remove(id));
-      return result;
-    } catch (RuntimeException e) {
-      return CompletableFuture.failedFuture(e);
-    }
+    CompletableFuture<List<byte[]>> result =
+        to.run(call.about, call.body, Duration.ofMillis(Math.max(1, call.timeoutMillis)));
+    running.put(id, result);
+    result.whenComplete((parts, thrown) -> running.remove(id));
+    return result;
   }
 
   private static byte[] failure(Throwable thrown) {

@@ -2,10 +2,12 @@
 package io.scaleagent.clouddriver.peers;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -221,5 +223,22 @@ class PeersTest {
     replicas.named("prod", "agent", "there");
     here.peers.disconnect(replicas.agents.get(0));
     assertThat(there.disconnected).containsExactly("agent");
+  }
+
+  @Test
+  void whatGoesWrongWhileAnAgentIsDisconnectedIsSaid() {
+    replicas.named("prod", "broken", "there");
+    assertThatThrownBy(() -> here.peers.disconnect(replicas.agents.get(0)))
+        .isInstanceOf(CarrierException.class)
+        .hasMessageContaining("an internal error there")
+        .hasMessageContaining("it broke");
+  }
+
+  @Test
+  void anAnswerThatCannotBeMadeIsSaidAtOnceAndMayHaveBeenDone() {
+    there.next = CompletableFuture.completedFuture(Arrays.asList((byte[]) null));
+    assertThat(failure(run()))
+        .hasMessageContaining("its answer can't be made")
+        .matches(e -> e.begun());
   }
 }

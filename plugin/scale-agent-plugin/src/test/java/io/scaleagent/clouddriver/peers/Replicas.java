@@ -74,9 +74,7 @@ final class Replicas implements AutoCloseable {
 
     One(String id) {
       this.id = id;
-      this.endpoint =
-          new PeerEndpoint(
-              secret, () -> id, () -> this, a -> a.equals("agent") && disconnected.add(a));
+      this.endpoint = new PeerEndpoint(secret, () -> id, () -> this, this::disconnect);
       try {
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
       } catch (IOException e) {
@@ -98,6 +96,13 @@ final class Replicas implements AutoCloseable {
           });
       server.start();
       peers = new PeerOperations(new Catalog(id), secret);
+    }
+
+    private boolean disconnect(String agent) {
+      if (agent.equals("broken")) {
+        throw new IllegalStateException("it broke");
+      }
+      return agent.equals("agent") && disconnected.add(agent);
     }
 
     @Override
